@@ -1,0 +1,7 @@
+"""The command line: one file per command, each calling one function."""
+
+from __future__ import annotations
+
+from driftline.cli.app import app, main
+
+__all__ = ["app", "main"]

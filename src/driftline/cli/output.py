@@ -1,0 +1,41 @@
+"""What commands print: one JSON document, or tables for people; progress on a terminal, silence elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from driftline.types import Progress as ProgressCall
+
+console = Console(highlight=False)
+"""Standard output, for people."""
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document and nothing else; NaN and infinity are our own bugs and refused."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+@contextmanager
+def progress_bar() -> Iterator[ProgressCall]:
+    """A `progress(done, total, what)` that draws one bar per `what` on a terminal and does nothing elsewhere."""
+    screen = Console(stderr=True)
+    if not screen.is_terminal:
+        yield lambda _done, _total, _what: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def advance(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total, visible=done < total)
+
+        yield advance

@@ -1,0 +1,1 @@
+"""Seeing: the report page, and later the live console."""

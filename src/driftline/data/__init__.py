@@ -1,0 +1,1 @@
+"""What happened: event log, catalog, side tables, histories, splits, readers and their quality."""

@@ -1,0 +1,154 @@
+"""The event log: what happened, in columns, sorted so that a user's history is one slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.data.kinds import INTERACTION, Kind
+from driftline.data.vocabulary import Vocabulary
+from driftline.types import Rows, Times
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from driftline.data.history import Histories
+
+
+@dataclass(frozen=True, eq=False)
+class EventLog:
+    """Events sorted by (user_row, time_us, file order); all columns have shape [n_events].
+
+    `value` is NaN where an event has none. `extra` holds the columns that the log does not know by name
+    (`session_id`, context), in the same order, or None. Events of one user with the same time are one *moment*:
+    a set whose inner order means nothing.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    kinds: tuple[Kind, ...]
+    user_row: Rows
+    item_row: Rows
+    time_us: Times
+    kind: NDArray[np.int8]
+    value: NDArray[np.float32]
+    extra: pl.DataFrame | None = None
+
+    @classmethod
+    def from_columns(
+        cls,
+        users: Vocabulary,
+        items: Vocabulary,
+        user_row: Rows,
+        item_row: Rows,
+        time_us: Times,
+        *,
+        kinds: Sequence[Kind] = (Kind(INTERACTION),),
+        kind: NDArray[np.int8] | None = None,
+        value: NDArray[np.float32] | None = None,
+        extra: pl.DataFrame | None = None,
+    ) -> EventLog:
+        """Sort columns that come in file order into a log; ties of time keep the file's order."""
+        order = np.lexsort((time_us, user_row))
+        n = len(order)
+        kind = np.zeros(n, np.int8) if kind is None else kind
+        value = np.full(n, np.nan, np.float32) if value is None else value
+        return cls(
+            users,
+            items,
+            tuple(kinds),
+            user_row[order].astype(np.int32, copy=False),
+            item_row[order].astype(np.int32, copy=False),
+            time_us[order].astype(np.int64, copy=False),
+            kind[order],
+            value[order],
+            None if extra is None else extra[order],
+        )
+
+    def __len__(self) -> int:
+        return len(self.user_row)
+
+    @property
+    def n_users(self) -> int:
+        """How many users the vocabulary has; some may be without events here."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """How many items the vocabulary has; some may be without events here."""
+        return len(self.items)
+
+    @cached_property
+    def user_offsets(self) -> NDArray[np.int64]:
+        """Events of user u are rows `user_offsets[u]:user_offsets[u + 1]`; shape [n_users + 1]."""
+        return np.searchsorted(self.user_row, np.arange(self.n_users + 1)).astype(np.int64)
+
+    @cached_property
+    def moment(self) -> NDArray[np.int64]:
+        """A number per event that is equal for events of one user at one time; ascending; shape [n_events]."""
+        if not len(self):
+            return np.zeros(0, np.int64)
+        new = (np.diff(self.user_row) != 0) | (np.diff(self.time_us) != 0)
+        return np.concatenate([[0], np.cumsum(new)]).astype(np.int64)
+
+    @cached_property
+    def weight(self) -> NDArray[np.float32]:
+        """What each event counts for by its kind; shape [n_events]."""
+        return np.array([kind.weight for kind in self.kinds], np.float32)[self.kind]
+
+    @cached_property
+    def is_target(self) -> NDArray[np.bool_]:
+        """Whether a model may be asked to predict the event; shape [n_events]."""
+        return np.array([kind.target and kind.positive for kind in self.kinds], bool)[self.kind]
+
+    @cached_property
+    def by_time(self) -> NDArray[np.int64]:
+        """The order that sorts all events by time alone; ties keep the order of the log."""
+        return np.argsort(self.time_us, kind="stable")
+
+    @property
+    def first_us(self) -> int:
+        """Time of the first event."""
+        return int(self.time_us.min())
+
+    @property
+    def last_us(self) -> int:
+        """Time of the last event."""
+        return int(self.time_us.max())
+
+    def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> EventLog:
+        """The events of a mask (or of ascending positions) under the same vocabularies."""
+        return replace(
+            self,
+            user_row=self.user_row[keep],
+            item_row=self.item_row[keep],
+            time_us=self.time_us[keep],
+            kind=self.kind[keep],
+            value=self.value[keep],
+            extra=None if self.extra is None else self.extra.filter(keep) if keep.dtype == bool else self.extra[keep],
+        )
+
+    def before(self, time_us: int) -> EventLog:
+        """The events strictly before a moment."""
+        return self.select(self.time_us < time_us)
+
+    @cached_property
+    def positive(self) -> EventLog:
+        """The events that are signs of interest: what models learn from and read."""
+        keep = self.weight > 0
+        return self if keep.all() else self.select(keep)
+
+    def item_counts(self) -> NDArray[np.int64]:
+        """How often each item occurs; shape [n_items]."""
+        return np.bincount(self.item_row, minlength=self.n_items)
+
+    def history(self, user_id: str, before: int) -> Histories:
+        """One user's events strictly before a moment; empty for a user that the log does not know."""
+        from driftline.data.history import histories
+
+        return histories(self, np.array([self.users.row(user_id)], np.int32), np.array([before], np.int64))

@@ -1,0 +1,1 @@
+"""Was it any good: protocols, comparison with intervals, the table."""

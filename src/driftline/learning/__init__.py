@@ -1,0 +1,1 @@
+"""Staying current: fitting everything, versions on disk, updates."""

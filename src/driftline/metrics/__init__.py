@@ -1,0 +1,1 @@
+"""How good a number is: ranking, calibration, and intervals by bootstrap."""

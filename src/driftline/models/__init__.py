@@ -1,0 +1,1 @@
+"""How interest is learned: baselines, latent factors, content, and sequence models."""

@@ -1,0 +1,86 @@
+"""The verbs of a model: fit, update, encode, score; each a Protocol of its own.
+
+A *model* is a frozen set of settings; `fit` returns a *fitted model*, a value that nothing mutates. Item rows are
+those of the log that a model was fitted on; histories that it is handed must use the same rows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.data.catalog import Catalog
+from driftline.data.events import EventLog
+from driftline.data.history import Histories
+from driftline.data.targets import Targets
+from driftline.types import Progress, Rows, Scores
+
+
+class Model(Protocol):
+    """Settings that can be fitted."""
+
+    name: ClassVar[str]
+
+    def fit(
+        self,
+        log: EventLog,
+        *,
+        catalog: Catalog | None = None,
+        validation: Targets | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> FittedModel:
+        """Learn from the positive events of a log; `validation` chooses what there is to choose (epochs, decays)."""
+        ...
+
+
+class FittedModel(Protocol):
+    """What `fit` returns: it scores, it can be saved, and it knows what validation chose."""
+
+    name: ClassVar[str]
+
+    def score(self, histories: Histories, items: Rows | None = None) -> Scores:
+        """Numbers to sort by, higher is better; shape [n_queries, n_items], or [n_queries, len(items)]."""
+        ...
+
+    def settled(self) -> Model:
+        """The settings with every choice of validation made, ready to be refitted on more data without any."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the model into an existing empty folder, as JSON, NPZ and safetensors."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; RunError where it is damaged or from another version."""
+        ...
+
+
+@runtime_checkable
+class Updates(Protocol):
+    """A fitted model that can learn new events without being fitted again."""
+
+    def update(self, events: EventLog) -> Self:
+        """The next value, after events that come later; their vocabularies extend those of the fitted log."""
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A fitted model that has an interest state: history in, vector out, and numbers from the vector."""
+
+    def encode(self, histories: Histories) -> NDArray[np.float32]:
+        """The state of each query; shape [n_queries, dim]."""
+        ...
+
+    def score_states(self, states: NDArray[np.float32], items: Rows | None = None) -> Scores:
+        """What `score` gives, from states; shape [n_queries, n_items] or [n_queries, len(items)]."""
+        ...
+
+
+Settings = dict[str, Any]
+"""A model's keywords as JSON values."""

@@ -1,0 +1,1 @@
+"""Recurrent models over behaviour sequences, and the one trainer that fits them all; torch lives here alone."""

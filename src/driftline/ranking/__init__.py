@@ -1,0 +1,1 @@
+"""What to show: candidates, blend, rules, reasons, slate."""
