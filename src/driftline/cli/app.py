@@ -32,7 +32,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def driftline(
     context: typer.Context,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  # its callback has acted before
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
@@ -62,5 +62,5 @@ def main() -> None:
 
 
 def _complain(message: str, code: int) -> int:
-    print("driftline: " + " ".join(message.split()), file=sys.stderr)  # noqa: T201  # this is the terminal's edge
+    print("driftline: " + " ".join(message.split()), file=sys.stderr)
     return code
