@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ END_OF_TIME: int = np.iinfo(np.int64).max
 
 Progress = Callable[[int, int, str], None]
 """Called as `progress(done, total, what)` by work that takes long; drawing is the caller's business."""
+
+Size = Literal["small", "medium", "large"]
+"""The one dial of how big models are; everything else is derived from it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(m|min|h|d|w)")
