@@ -6,7 +6,7 @@ TORCH  ?= cpu
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test quick check format bench soak clean
+.PHONY: demo test quick check format docs bench soak clean
 
 demo: $(VENV)/.runtime            ## train on the bundled data, print the report, open the page
 	@$(BIN)/driftline demo $(if $(filter 0,$(SERVE)),--no-serve) $(DEMO)
@@ -30,6 +30,9 @@ check: $(VENV)/.dev               ## format, lint, types, import rules, docs
 format: $(VENV)/.dev              ## rewrite the sources in house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev                ## write the command reference from the commands
+	$(BIN)/python docs/reference.py
 
 bench: $(VENV)/.dev               ## speed and quality; prints tables
 	$(BIN)/python -m benchmarks $(ARGS)
