@@ -116,5 +116,7 @@ class Tfidf:
 
 def unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     """Each row divided by its Euclidean length; rows of zeros stay."""
-    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    return sparse.diags_array(np.divide(1, length, out=np.zeros_like(length), where=length > 0)).dot(matrix).tocsr()
+    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), np.float64).ravel())
+    scale = np.divide(1, length, out=np.zeros_like(length), where=length > 0)
+    data = matrix.data * np.repeat(scale, np.diff(matrix.indptr))
+    return sparse.csr_matrix((data.astype(matrix.dtype), matrix.indices, matrix.indptr), shape=matrix.shape)
