@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog
+from driftline.data.settings import DatasetSettings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,6 +63,7 @@ class Dataset:
     occasions: pl.DataFrame | None = None
     impressions: pl.DataFrame | None = None
     report: ReadReport = field(default_factory=lambda: ReadReport(0, 0, "none"))
+    settings: DatasetSettings = field(default_factory=DatasetSettings)
 
 
 def repeat_share(log: EventLog) -> float:
