@@ -28,7 +28,7 @@ def user_fraction(log: EventLog, seed: int) -> NDArray[np.float64]:
     key = seed.to_bytes(8, "little", signed=True)
     digests = [hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8, key=key) for id_ in log.users]
     numbers = np.array([int.from_bytes(one.digest(), "little") for one in digests], np.uint64)
-    return (numbers >> np.uint64(11)) * 2.0**-53
+    return np.asarray((numbers >> np.uint64(11)) * 2.0**-53, np.float64)
 
 
 def by_user(log: EventLog, share: float, *, seed: int = 0) -> tuple[EventLog, EventLog]:

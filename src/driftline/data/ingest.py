@@ -24,6 +24,9 @@ from driftline.types import Times
 _KNOWN = (columns.USER_ID, columns.ITEM_ID, columns.TIME, columns.EVENT, columns.VALUE)
 _MAX_KINDS = 127
 
+FILE_ORDER = "file order"
+"""The unit of times of an order-only table that has none: the row in the file."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ingested:
@@ -122,7 +125,7 @@ def _times(frame: pl.DataFrame, settings: DatasetSettings) -> TimeReading:
     if columns.TIME in frame.columns:
         return read_positions(frame[columns.TIME])
     nothing = np.zeros(frame.height, bool)
-    return TimeReading(np.arange(frame.height, dtype=np.int64), "file order", nothing, nothing, nothing, nothing)
+    return TimeReading(np.arange(frame.height, dtype=np.int64), FILE_ORDER, nothing, nothing, nothing, nothing)
 
 
 def _readable(

@@ -9,19 +9,21 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from driftline.data import columns
 from driftline.data.dataset import Dataset, Problem
 from driftline.data.events import EventLog
-from driftline.data.ingest import duplicate_mask, ingest, stable_order
+from driftline.data.ingest import FILE_ORDER, duplicate_mask, ingest, stable_order
 from driftline.data.items_table import grown
 from driftline.data.problems import DROPPED, merged, problem
 from driftline.data.reading import with_baskets, with_sessions
+from driftline.data.settings import DatasetSettings
 from driftline.data.tables import read_table
 from driftline.errors import DatasetError
 
 
 @dataclass(frozen=True, eq=False)
 class MoreEvents:
-    """New events under vocabularies that extend those of the dataset; `rows` were read, `problems` say what fell out."""
+    """New events, numbered by vocabularies that extend the dataset's; `rows` were read, `problems` say what fell out."""
 
     log: EventLog
     rows: int
@@ -39,8 +41,15 @@ def read_more_events(path: Path, dataset: Dataset) -> MoreEvents:
         raise DatasetError(f"expected a file of events, got {path}; name a parquet, csv, csv.gz or jsonl file")
     old = dataset.log
     read = ingest(read_table(path), dataset.settings, users=old.users, items=old.items, kinds=old.kinds, lenient=True)
-    log = with_baskets(with_sessions(read.log, dataset.settings), dataset.settings)
-    known = known_mask(old, log)
+    log = read.log
+    if read.time_unit == FILE_ORDER and len(old):
+        log = replace(log, time_us=log.time_us + old.last_us + 1)
+    if dataset.settings.basket is None:
+        known = known_mask(_as_in_the_file(old, log, dataset.settings), log)
+        log = with_sessions(log, dataset.settings)
+    else:
+        log = with_baskets(with_sessions(log, dataset.settings), dataset.settings)
+        known = known_mask(old, log)
     problems = list(read.problems)
     if known.any():
         example = f"{log.users[log.user_row[known][0]]}, {log.items[log.item_row[known][0]]}"
@@ -69,6 +78,15 @@ def with_events(dataset: Dataset, new: EventLog) -> Dataset:
     log = appended(dataset.log, new)
     report = replace(dataset.report, rows=dataset.report.rows + len(new), kept=len(log))
     return replace(dataset, log=log, catalog=grown(dataset.catalog, log.items), report=report)
+
+
+def _as_in_the_file(old: EventLog, new: EventLog, settings: DatasetSettings) -> EventLog:
+    """The old log without sessions that were cut by gap, so that events compare by what their files say."""
+    named = new.extra is not None and columns.SESSION_ID in new.extra.columns
+    if named or settings.session_gap_minutes is None or old.extra is None:
+        return old
+    rest = old.extra.drop(columns.SESSION_ID, strict=False)
+    return replace(old, extra=rest if rest.width else None)
 
 
 def _under(old: EventLog, new: EventLog) -> EventLog:

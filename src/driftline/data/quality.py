@@ -26,7 +26,8 @@ DOUBLE_CLICK_US = 2 * US_PER_SECOND
 TAKEN_BACK = frozenset({"cancellation", "return", "refund"})
 """Kinds that take an earlier event back."""
 
-_OUTLIERS = 0.001
+_NEIGHBOURS = 8
+"""How many events back a double click is looked for: between the two, others may stand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,31 +58,18 @@ def strict_mask(findings: list[Finding], n_events: int) -> NDArray[np.bool_]:
     return drop
 
 
-def repeated_soon(log: EventLog) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Events whose user did the same with the same item just before: (at the same time, within `DOUBLE_CLICK_US`).
-
-    Both masks have shape [n_events] and mark the later event, in the log's order.
-    """
-    same, soon = np.zeros(len(log), bool), np.zeros(len(log), bool)
-    distance = 1
-    while distance < len(log):
-        gap = log.time_us[distance:] - log.time_us[:-distance]
-        near = (log.user_row[distance:] == log.user_row[:-distance]) & (gap <= DOUBLE_CLICK_US)
-        if not near.any() or distance > _MOST_NEIGHBOURS:
-            break
-        equal = near & (log.item_row[distance:] == log.item_row[:-distance])
-        equal &= log.kind[distance:] == log.kind[:-distance]
-        same[distance:] |= equal & (gap == 0)
-        soon[distance:] |= equal & (gap > 0)
-        distance += 1
-    return same, soon & ~same
+def double_clicks(log: EventLog) -> NDArray[np.bool_]:
+    """Events whose user did the same with the same item at most `DOUBLE_CLICK_US` earlier, not at once; [n_events]."""
+    mask = np.zeros(len(log), bool)
+    for back in range(1, min(_NEIGHBOURS, len(log) - 1) + 1):
+        gap = log.time_us[back:] - log.time_us[:-back]
+        same = (log.user_row[back:] == log.user_row[:-back]) & (gap > 0) & (gap <= DOUBLE_CLICK_US)
+        same &= (log.item_row[back:] == log.item_row[:-back]) & (log.kind[back:] == log.kind[:-back])
+        mask[back:] |= same
+    return mask
 
 
-_MOST_NEIGHBOURS = 8
-"""How many places back a repetition is looked for; within one moment `_repeated_in_moment` looks everywhere."""
-
-
-def _repeated_in_moment(log: EventLog) -> NDArray[np.bool_]:
+def repeated_in_moment(log: EventLog) -> NDArray[np.bool_]:
     """Events whose user, time, item and kind stood earlier in the same moment; shape [n_events]."""
     mask = np.zeros(len(log), bool)
     if len(log) < 2:
@@ -98,9 +86,8 @@ def _repeated_in_moment(log: EventLog) -> NDArray[np.bool_]:
 
 def _near_duplicates(events: Ingested) -> Iterator[Finding]:
     log = events.log
-    same = _repeated_in_moment(log)
-    soon = repeated_soon(log)[1] & ~same
-    for code, mask in (("near_duplicates", same), ("double_clicks", soon)):
+    same = repeated_in_moment(log)
+    for code, mask in (("near_duplicates", same), ("double_clicks", double_clicks(log) & ~same)):
         if mask.any():
             yield Finding(_events(events, code, mask, KEPT), mask)
 
@@ -163,10 +150,9 @@ def _far_from_the_rest(events: Ingested) -> Iterator[Finding]:
     log = events.log
     if len(log) < 20:
         return
-    last = len(log) - 1
-    places = sorted({int(_OUTLIERS * last), last - int(_OUTLIERS * last)} | {max(1, last // 100), last - last // 100})
-    ordered = np.partition(log.time_us, places)
-    low, high = int(ordered[places[-3 if len(places) > 3 else 0]]), int(ordered[places[-2 if len(places) > 3 else -1]])
+    edge = max(1, len(log) // 100)
+    ordered = np.partition(log.time_us, (edge, len(log) - 1 - edge))
+    low, high = int(ordered[edge]), int(ordered[len(log) - 1 - edge])
     span = max(high - low, 1)
     for code, mask in (("far_future", log.time_us > high + span), ("far_past", log.time_us < low - span)):
         if mask.any():

@@ -65,12 +65,16 @@ def read_dataset(folder: Path, *, clean: Clean = "default") -> Dataset:
 
 
 def with_sessions(log: EventLog, settings: DatasetSettings) -> EventLog:
-    """The log with a `session_id` where events have none and `session_gap_minutes` says what a session is."""
+    """The log with a `session_id` where events have none and `session_gap_minutes` says what a session is.
+
+    The id is the time of the session's first event, so more events never take an id that is in use.
+    """
     has = log.extra is not None and columns.SESSION_ID in log.extra.columns
     if has or settings.session_gap_minutes is None or settings.order_only:
         return log
     numbers = session_numbers(log, settings.session_gap_minutes)
-    column = pl.Series(columns.SESSION_ID, numbers).cast(pl.String)
+    first = log.time_us[np.searchsorted(numbers, np.arange(numbers[-1] + 1))] if len(log) else log.time_us
+    column = pl.Series(columns.SESSION_ID, first[numbers]).cast(pl.String)
     return replace(log, extra=column.to_frame() if log.extra is None else log.extra.with_columns(column))
 
 

@@ -72,7 +72,8 @@ def with_aliases(frame: pl.DataFrame, aliases: Mapping[str, str], path: Path, *,
             if lenient and ours in frame.columns:
                 continue
             raise DatasetError(
-                f"expected column {theirs!r} (for {ours}) in {path.name}, got {_listed(frame.columns)}; correct dataset.toml"
+                f"expected column {theirs!r} (for {ours}) in {path.name}, got {_listed(frame.columns)}; "
+                "correct dataset.toml"
             )
         if ours != theirs and ours in frame.columns:
             raise DatasetError(f"expected one column for {ours} in {path.name}, got {ours} and {theirs}; drop one")
@@ -133,9 +134,11 @@ def _read_parquet(path: Path) -> TableFile:
         if "utf-8" not in str(error).lower() and "utf8" not in str(error).lower():
             raise
         table = pyarrow.parquet.read_table(path)
-    binary = [pyarrow.binary() if pyarrow.types.is_string(field.type) else field.type for field in table.schema]
-    frame = cast("pl.DataFrame", pl.from_arrow(table.cast(pyarrow.schema(zip(table.column_names, binary, strict=True)))))
-    texts = [name for name, type_ in zip(table.column_names, table.schema.types, strict=True) if type_ == "string"]
+    texts = [field.name for field in table.schema if pyarrow.types.is_string(field.type)]
+    for name in texts:
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, table[name].cast(pyarrow.binary()))
+    frame = cast("pl.DataFrame", pl.from_arrow(table))
     return _decoded(
         path,
         frame.with_columns(
@@ -210,8 +213,7 @@ def _decoded(path: Path, frame: pl.DataFrame) -> TableFile:
 
 def _is_utf8(path: Path) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    opened = gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
-    with cast("BinaryIO", opened) as file:
+    with cast("BinaryIO", (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb")) as file:
         try:
             while block := file.read(1 << 20):
                 decoder.decode(block)

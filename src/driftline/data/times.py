@@ -35,7 +35,7 @@ _UNREADABLE = np.iinfo(np.int64).min
 
 @dataclass(frozen=True, eq=False)
 class TimeReading:
-    """Times of a column: `time_us` [n] (int64 minimum where there is none), and which rows have what wrong with them."""
+    """Times of a column: `time_us` [n] (int64 minimum where there is none), and what is wrong with which rows."""
 
     time_us: Times
     unit: str
@@ -142,8 +142,8 @@ def _scaled(values: NDArray[np.int64] | NDArray[np.float64], unit: str) -> Times
         return (values // 1000).astype(np.int64)
     factor = _FACTOR[unit]
     limit = (_LAST_US + 1) // factor
-    clipped = np.clip(values, -limit, limit)
-    return np.rint(clipped * factor).astype(np.int64) if values.dtype.kind == "f" else clipped * factor
+    scaled = np.clip(values, -limit, limit) * factor
+    return (np.rint(scaled) if scaled.dtype.kind == "f" else scaled).astype(np.int64, copy=False)
 
 
 def _calendar(values: NDArray[np.int64] | NDArray[np.float64]) -> str | None:
@@ -183,7 +183,8 @@ def _iso_us(text: pl.Series) -> Times:
     days = first.astype("M8[D]").astype(np.int64) + day - 1
     valid &= (day >= 1) & (days < (first + 1).astype("M8[D]").astype(np.int64))
     clock = number["hour"] * US_PER_HOUR + number["minute"] * US_PER_MINUTE + number["second"] * US_PER_SECOND
-    return np.where(valid, days * US_PER_DAY + clock + fraction - _zone_us(part["zone"]), _UNREADABLE)
+    time_us = days * US_PER_DAY + clock + fraction - _zone_us(part["zone"])
+    return np.where(valid, time_us, _UNREADABLE)
 
 
 def _zone_us(zone: pl.Series) -> Times:
@@ -191,4 +192,4 @@ def _zone_us(zone: pl.Series) -> Times:
     sign = np.where(zone.str.starts_with("-").fill_null(False).to_numpy(), -1, 1)
     hours = zone.str.extract(r"^[+-](\d{2})").cast(pl.Int64).fill_null(0).to_numpy()
     minutes = zone.str.extract(r"^[+-]\d{2}:?(\d{2})").cast(pl.Int64).fill_null(0).to_numpy()
-    return sign * (hours * US_PER_HOUR + minutes * US_PER_MINUTE)
+    return np.asarray(sign * (hours * US_PER_HOUR + minutes * US_PER_MINUTE), np.int64)
