@@ -111,6 +111,15 @@ class EventLog:
         """The order that sorts all events by time alone; ties keep the order of the log."""
         return np.argsort(self.time_us, kind="stable")
 
+    @cached_property
+    def firsts(self) -> NDArray[np.int64]:
+        """Positions of the events that are the first of their user and item, ascending.
+
+        Those between the ends of a history are its distinct items, however often it repeats them.
+        """
+        pair = self.user_row.astype(np.int64) * max(self.n_items, 1) + self.item_row
+        return np.sort(np.unique(pair, return_index=True)[1]).astype(np.int64)
+
     @property
     def first_us(self) -> int:
         """Time of the first event."""

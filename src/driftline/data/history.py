@@ -56,6 +56,13 @@ class Histories:
         first = np.repeat(self.start - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
         return np.arange(len(query)) + first, query
 
+    def distinct(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """As `flat`, but each item of a history once; for whole histories, which begin with the user's first event."""
+        firsts = self.log.firsts
+        start, end = np.searchsorted(firsts, self.start), np.searchsorted(firsts, self.end)
+        places, query = Histories(self.log, start, end, self.at_us, self.user_row).flat()
+        return firsts[places], query
+
     def padded_items(self, n: int) -> Rows:
         """The last `n` items of each history, oldest first, right-aligned, padded with -1; shape [n_queries, n]."""
         positions = self.end[:, None] + np.arange(-n, 0)

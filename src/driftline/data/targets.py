@@ -57,7 +57,7 @@ class Targets:
         part = self.histories.take(queries)
         allowed = candidate_mask(self.catalog, self.train, part.at_us)
         if self.repeats == "exclude":
-            positions, query = part.flat()
+            positions, query = part.distinct()
             allowed[query, part.log.item_row[positions]] = False
         return allowed
 
