@@ -23,7 +23,7 @@ from driftline.errors import DatasetError
 
 @dataclass(frozen=True, eq=False)
 class MoreEvents:
-    """New events, numbered by vocabularies that extend the dataset's; `rows` were read, `problems` say what fell out."""
+    """New events, numbered by vocabularies that extend the dataset's; of `rows` read, `problems` fell out."""
 
     log: EventLog
     rows: int

@@ -42,7 +42,7 @@ def write_snapshot(dataset: Dataset, folder: Path) -> None:
             with (folder / f"{name}.parquet").open("wb") as file:
                 frame.write_parquet(file)
         document = json.dumps(_header(dataset), ensure_ascii=False, indent=2)
-        (folder / HEADER).write_text(document, encoding="utf-8", errors="surrogatepass")
+        (folder / HEADER).write_text(document, encoding="utf-8")
     except (OSError, PolarsError) as error:
         why = getattr(error, "strerror", None) or error
         raise SaveError(f"could not write the dataset to {folder}: {why}; free some space and save again") from error

@@ -130,8 +130,9 @@ def _from_numbers(column: pl.Series, settings: TimeSettings) -> TimeReading:
     classes = np.searchsorted(_LIMITS, np.abs(values), side="right").astype(np.int8)
     counts = np.bincount(classes[~missing & (values > 0)], minlength=4)
     unit = settings.unit or _UNITS[int(counts.argmax())]
-    # Zero is 1970 in every unit; a declared unit is believed, and what it makes impossible is said to be so.
-    mixed = ~missing & (values != 0) & (classes != _UNITS.index(unit)) if settings.unit is None else missing & False
+    # Zero is 1970 in every unit, less is before it; a declared unit is believed, and what it makes impossible is said to be so.
+    detected = settings.unit is None
+    mixed = ~missing & (values > 0) & (classes != _UNITS.index(unit)) if detected else missing & False
     time_us = _scaled(values, unit)
     impossible = ~missing & ~mixed & ((time_us < 0) | (time_us > _LAST_US))
     return TimeReading(time_us, unit, missing, missing & False, mixed, impossible)
