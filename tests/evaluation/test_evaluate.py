@@ -1,0 +1,177 @@
+"""An evaluation finds the model that is known to be best, and counts what it asks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from driftline.data.split import global_time_fold
+from driftline.errors import NotEnoughDataError, RequestError
+from driftline.evaluation.compare import evaluate
+from driftline.evaluation.protocols import in_history, make_fold, questions
+
+METRICS = {"hr@10", "hr@20", "ndcg@10", "mrr@20"}
+BESIDE = {"coverage@10", "novelty@10", "diversity@10"}
+
+
+def three(world):
+    return {"chance": world.Chance(), "counting": world.Counting(), "successor": world.Successor()}
+
+
+@pytest.mark.parametrize("protocol", ["global-time", "last-item"])
+def test_the_model_that_knows_the_rule_wins_and_the_difference_is_no_tie(world, protocol):
+    found = evaluate(world.ring(n_users=150), three(world), protocol=protocol)
+    assert found.ranked()[0] == "successor"
+    for other in ("chance", "counting"):
+        for metric in METRICS:
+            assert found.versus["successor"][other][metric].low > 0.1
+            assert found.versus[other]["successor"][metric].high < -0.1
+    assert found.tied("chance", "counting", "hr@10"), "in a ring no item is popular"
+
+
+def test_nobody_wins_where_there_is_no_rule(world):
+    found = evaluate(world.ring(noise=1.0, n_users=150), three(world))
+    assert found.models["successor"]["hr@10"].low < 10 / 40 < found.models["successor"]["hr@10"].high
+    assert found.tied("successor", "chance", "ndcg@10")
+
+
+def test_equal_scores_earn_what_the_middle_rank_earns(world):
+    found = evaluate(world.ring(n_items=30), {"equal": world.Fixed()})
+    row = {metric: one.value for metric, one in found.models["equal"].items()}
+    assert {metric: row[metric] for metric in METRICS} == pytest.approx(
+        {"hr@10": 0.0, "ndcg@10": 0.0, "hr@20": 1.0, "mrr@20": 1 / 15.5}
+    )
+
+
+def test_a_user_with_many_targets_counts_like_one_with_few(world):
+    rows = [(0, 0, day) for day in range(1, 5)] + [(0, 0, day) for day in range(95, 100)]
+    rows += [(1, 1, day) for day in range(1, 28)] + [(1, 2, 99)]
+    scores = np.array([3.0, 2, 1, *[1.5] * 20])
+    everywhere = [(2, item, 3) for item in range(23)]
+    data = world.dataset(rows + everywhere, n_items=23, repeats="allow")
+    found = evaluate(data, {"fixed": world.Fixed(scores)})
+    assert found.questions.users == 2
+    assert found.models["fixed"]["hr@10"].value == pytest.approx((1 + 0) / 2)
+
+
+def test_what_comes_within_a_moment_in_another_file_order_changes_nothing(world):
+    rng = np.random.default_rng(5)
+    rows = [(u, int(rng.integers(30)), int(rng.integers(12))) for u in range(40) for _ in range(12)]
+    shuffled = [rows[i] for i in rng.permutation(len(rows))]
+    found = [
+        evaluate(world.dataset(order, n_items=30), {"counting": world.Counting(), "equal": world.Fixed()})
+        for order in (rows, shuffled)
+    ]
+    assert found[0].models["counting"]["ndcg@10"].value == pytest.approx(found[1].models["counting"]["ndcg@10"].value)
+    assert found[0].questions == found[1].questions
+
+
+def test_no_score_depends_on_the_answer(world):
+    data = world.ring(n_events=11)
+    fold = global_time_fold(data)
+    model = world.Successor().fit(fold.train)
+    changed = replace(data.log, item_row=np.where(data.log.time_us >= fold.cutoff_us, 7, data.log.item_row))
+    other = global_time_fold(replace(data, log=changed))
+    firsts = np.unique(fold.test.user_row, return_index=True)[1]
+    questions_ = [one.test.histories.take(one.test.query[firsts]) for one in (fold, other)]
+    np.testing.assert_array_equal(model.score(questions_[0]), model.score(questions_[1]))
+    np.testing.assert_array_equal(model.after, world.Successor().fit(other.train).after)
+
+
+def test_the_document_has_the_contract_s_shape_and_no_nan(world):
+    found = evaluate(world.ring(), three(world), seeds=(0, 1))
+    document = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    assert {"data", "protocol", "task", "seeds", "seconds", "models", "versus"} <= set(document)
+    assert document["data"].keys() >= {"users", "items", "events", "cutoff"}
+    assert (document["protocol"], document["task"], document["seeds"]) == ("global-time", "next-item", [0, 1])
+    assert document["data"]["cutoff"].endswith("Z")
+    for name, row in document["models"].items():
+        assert set(row) == METRICS | BESIDE
+        assert set(document["versus"]) - {name} == set(document["versus"][name])
+        for one in row.values():
+            assert one["low"] <= one["value"] <= one["high"]
+    for a, others in document["versus"].items():
+        for b, row in others.items():
+            assert set(row) == (METRICS | BESIDE) - {"coverage@10"}
+            assert row["hr@10"]["value"] == pytest.approx(-document["versus"][b][a]["hr@10"]["value"])
+    assert document["cold"]["counting"] == {}, "every item of the ring is warm"
+    assert document["warm"]["counting"]["hr@10"] == document["models"]["counting"]["hr@10"]
+
+
+def test_last_item_has_no_cutoff_that_holds_for_all(world):
+    assert evaluate(world.ring(), {"equal": world.Fixed()}, protocol="last-item").as_json()["data"]["cutoff"] is None
+
+
+def test_seeds_are_averaged_and_their_spread_is_the_deviation_of_their_means(world):
+    data = world.ring()
+    alone = [evaluate(data, {"chance": world.Chance()}, seeds=(s,)).models["chance"]["hr@20"] for s in (0, 1, 2)]
+    together = evaluate(data, {"chance": world.Chance()}, seeds=(0, 1, 2)).models["chance"]["hr@20"]
+    assert all(one.spread is None for one in alone)
+    assert together.value == pytest.approx(np.mean([one.value for one in alone]))
+    assert together.spread == pytest.approx(np.std([one.value for one in alone], ddof=1))
+    assert evaluate(data, {"counting": world.Counting()}, seeds=(0, 1)).models["counting"]["hr@20"].spread == 0
+
+
+def test_only_what_is_asked_for_is_shown(world):
+    found = evaluate(world.ring(), three(world), show=["counting", "chance"])
+    assert set(found.models) == {"counting", "chance"}
+    assert set(found.fit_seconds) >= {"counting", "chance"}
+
+
+def test_questions_are_counted_as_the_protocol_says(world):
+    rows = [(0, 0, 1), (0, 1, 2), (1, 2, 1), (1, 0, 3), (3, 1, 4)]
+    later = [(0, 0, 50), (0, 2, 51), (1, 3, 50), (2, 1, 52), (2, 3, 53)]
+    data = world.dataset(rows + later, n_items=5, repeats="exclude")
+    counted = questions(global_time_fold(data, cutoff_us=40 * 86_400_000_000), 4)
+    assert (counted.targets, counted.users, counted.unasked_users) == (5, 3, 1)
+    assert (counted.warm_targets, counted.cold_targets) == (3, 2)
+    assert (counted.warm_users, counted.cold_users) == (2, 1)
+    assert counted.outside == 2, "item 3 has no training event and no catalogue lists it"
+    assert counted.masked == 1, "user 0 had item 0 before"
+
+
+def test_a_target_in_an_excluded_history_is_a_miss_and_counted(world):
+    data = world.dataset(
+        [(u, i, t) for u in range(5) for t, i in enumerate([0, 1, 2, 0])], n_items=12, repeats="exclude"
+    )
+    found = evaluate(data, {"counting": world.Counting()}, protocol="last-item")
+    assert found.questions.masked == 5
+    assert found.models["counting"]["hr@20"].value == 0
+    allowed = evaluate(replace(data, repeats="allow"), {"counting": world.Counting()}, protocol="last-item")
+    assert allowed.questions.masked == 0
+    assert allowed.models["counting"]["hr@20"].value == 1
+
+
+def test_in_history_equals_a_slow_twin(world):
+    rng = np.random.default_rng(1)
+    rows = [(u, int(rng.integers(6)), int(rng.integers(20))) for u in range(15) for _ in range(10)]
+    targets = global_time_fold(world.dataset(rows, n_items=6)).test
+    slow = [
+        item in targets.histories.log.item_row[targets.histories.start[q] : targets.histories.end[q]]
+        for q, item in zip(targets.query, targets.item_row, strict=True)
+    ]
+    assert 0 < sum(slow) < len(slow)
+    assert in_history(targets).tolist() == slow
+
+
+def test_cold_items_are_told_apart_from_warm_ones(world):
+    rows = [(u, u % 3, d) for u in range(30) for d in range(13)] + [(u, u % 3, 13) for u in range(15)]
+    rows += [(u, 3, 99) for u in range(30)] + [(u, u % 3, 98) for u in range(15)]
+    found = evaluate(world.dataset(rows, n_items=4, repeats="allow"), {"counting": world.Counting()})
+    assert found.warm["counting"]["hr@10"].value == 1
+    assert found.cold["counting"]["hr@10"].value == 0
+    assert found.models["counting"]["hr@10"].value == pytest.approx((15 * 0.5 + 15 * 0) / 30)
+
+
+def test_too_little_data_is_said_in_one_line(world):
+    with pytest.raises(NotEnoughDataError, match="users with 3 events"):
+        make_fold(world.dataset([(0, 0, 1), (0, 1, 2)], n_items=3), "last-item")
+    with pytest.raises(NotEnoughDataError, match="before and after the cutoff"):
+        make_fold(world.dataset([(0, 0, 1), (0, 1, 1)], n_items=3), "global-time")
+    with pytest.raises(RequestError, match="at least one model"):
+        evaluate(world.ring(), {})
+    with pytest.raises(RequestError, match="last-item or global-time"):
+        make_fold(world.ring(), "random")

@@ -1,0 +1,65 @@
+"""The printed report says what was asked, who won, and what the difference is worth."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from driftline.evaluation.compare import evaluate
+from driftline.evaluation.report import difference, print_evaluation
+
+
+def printed(evaluation, width=160) -> str:
+    out = io.StringIO()
+    print_evaluation(evaluation, Console(file=out, width=width, highlight=False))
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def found(world):
+    models = {"popularity-7d": world.Counting(), "cooccurrence": world.Successor(), "again": world.Successor()}
+    return evaluate(world.ring(n_users=120), models)
+
+
+def test_the_best_stands_first_and_what_is_tied_with_it_is_marked(found):
+    lines = printed(found).splitlines()
+    rows = [
+        line
+        for line in lines
+        if line.lstrip("≈ ").startswith(("again", "cooccurrence", "popularity-7d")) and "±" in line
+    ]
+    assert [row.split()[0] for row in rows] == ["again", "≈", "popularity-7d"]
+    assert f"{found.models['again']['ndcg@10'].value:.4f}" in rows[0]
+
+
+def test_differences_print_their_interval_or_are_called_ties(found):
+    assert difference(found, "again", "cooccurrence") == "+0.0000 [+0.0000, +0.0000], a tie"
+    assert "tie" not in difference(found, "again", "popularity-7d")
+    text = printed(found)
+    assert "again - cooccurrence: ndcg@10 +0.0000" in text
+    assert "again - popularity-7d: ndcg@10 +" in text
+
+
+def test_the_questions_are_said(found):
+    text = printed(found)
+    assert "world: 120 users, 40 items, 3,000 events" in text
+    assert "next-item by global-time, cutoff 1970-01-" in text
+    assert "repeats: allowed, nothing masked" in text
+
+
+def test_misses_by_rule_are_said(world):
+    rows = [(u, i, t) for u in range(5) for t, i in enumerate([0, 1, 2, 0])] + [(7, 0, 1), (7, 1, 2)]
+    found = evaluate(
+        world.dataset(rows, n_items=12, repeats="exclude"), {"counting": world.Counting()}, protocol="last-item"
+    )
+    text = printed(found)
+    assert "5 targets in their own history are misses" in text
+    assert "not asked: 1 users with fewer than 3 events; they train" in text
+
+
+def test_several_seeds_show_their_spread(world):
+    text = printed(evaluate(world.ring(), {"chance": world.Chance()}, seeds=(0, 1, 2)), width=200)
+    assert "Mean of 3 seeds" in text
+    assert " | 0.0" in text
