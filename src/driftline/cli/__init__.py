@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline.cli import check as _check
+from driftline.cli import check as _check  # noqa: F401  # registers its command
 from driftline.cli.app import app, main
 
 __all__ = ["app", "main"]

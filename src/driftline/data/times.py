@@ -130,7 +130,7 @@ def _from_numbers(column: pl.Series, settings: TimeSettings) -> TimeReading:
     classes = np.searchsorted(_LIMITS, np.abs(values), side="right").astype(np.int8)
     counts = np.bincount(classes[~missing & (values > 0)], minlength=4)
     unit = settings.unit or _UNITS[int(counts.argmax())]
-    # Zero is 1970 in every unit, less is before it; a declared unit is believed, and what it makes impossible is said to be so.
+    # Zero is 1970 in every unit and less is before it; a declared unit is believed, even where it makes times impossible.
     detected = settings.unit is None
     mixed = ~missing & (values > 0) & (classes != _UNITS.index(unit)) if detected else missing & False
     time_us = _scaled(values, unit)
