@@ -96,10 +96,12 @@ def _from_datetime(column: pl.Series) -> Times:
 def _from_text(text: pl.Series, missing: NDArray[np.bool_], settings: TimeSettings) -> TimeReading:
     """The form of most rows is the form of the column; rows in the other form are mixed."""
     numeric = text.str.contains(_NUMBER).fill_null(False).to_numpy() & ~missing
+    if not (numeric | missing).all():
+        # Beside dates, four digits are a year.
+        numeric &= ~text.str.contains(_YEAR).fill_null(False).to_numpy()
     if not numeric.any():
         return _reading(_from_iso(text), "ISO-8601", missing)
     if numeric.sum() * 2 < (~missing).sum():
-        numeric &= ~text.str.contains(_YEAR).fill_null(False).to_numpy()
         reading = _reading(_from_iso(text.set(pl.Series(numeric), None)), "ISO-8601", missing)
         mixed = numeric
     else:
@@ -130,7 +132,7 @@ def _from_numbers(column: pl.Series, settings: TimeSettings) -> TimeReading:
     classes = np.searchsorted(_LIMITS, np.abs(values), side="right").astype(np.int8)
     counts = np.bincount(classes[~missing & (values > 0)], minlength=4)
     unit = settings.unit or _UNITS[int(counts.argmax())]
-    # Zero is 1970 in every unit and less is before it; a declared unit is believed, even where it makes times impossible.
+    # Zero is 1970 in every unit and less is before it; a declared unit is believed, whatever it makes of the times.
     detected = settings.unit is None
     mixed = ~missing & (values > 0) & (classes != _UNITS.index(unit)) if detected else missing & False
     time_us = _scaled(values, unit)
