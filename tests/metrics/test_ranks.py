@@ -83,6 +83,16 @@ def test_a_slate_may_be_longer_than_the_catalog():
     assert top_items(np.array([[1.0, 3.0]], np.float32), 4).tolist() == [[1, 0, -1, -1]]
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 12), st.integers(1, 50), st.integers(0, 2**32 - 1))
+def test_slates_of_wide_catalogs_equal_a_full_sort_however_many_scores_are_tied(n_items, k, n_values, seed):
+    scores = np.random.default_rng(seed).integers(0, n_values, (3, n_items)).astype(np.float32)
+    slates = top_items(scores, k)
+    for row, slate in zip(scores, slates, strict=True):
+        assert row[slate[slate >= 0]].tolist() == sorted(row, reverse=True)[:k]
+        assert len(set(slate[slate >= 0])) == min(k, n_items)
+
+
 def slow_rank(row, allowed, item):
     """By the definition: the mean of the best and the worst place in any order that sorts the scores."""
     if not allowed[item]:

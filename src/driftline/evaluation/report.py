@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -27,7 +25,7 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
 def report(evaluation: Evaluation) -> RenderableType:
     """The whole report; tables stand under lines that say what they are about."""
     parts: list[RenderableType] = [Text(line) for line in what_was_asked(evaluation)]
-    parts += [Text(), model_table(evaluation), Text()]
+    parts += [Text(), model_table(evaluation), Text(), second_table(evaluation), Text()]
     parts += [Text(line) for line in what_it_means(evaluation)]
     return Group(*parts)
 
@@ -35,10 +33,10 @@ def report(evaluation: Evaluation) -> RenderableType:
 def what_was_asked(evaluation: Evaluation) -> list[str]:
     """Lines on the data, the protocol and the questions."""
     data, asked = evaluation.data, evaluation.questions
-    cutoff = f", cutoff {data['cutoff']}" if data["cutoff"] else ""
+    since = f" from {data['cutoff']}" if data["cutoff"] else ""
     lines = [
         f"{data['name']}: {data['users']:,} users, {data['items']:,} items, {data['events']:,} events",
-        f"{evaluation.task} by {evaluation.protocol}{cutoff}: {data['train_events']:,} events to learn from",
+        f"{evaluation.task} by {evaluation.protocol}{since}; {data['train_events']:,} events train",
         f"targets: {asked.targets:,}, of warm items {asked.warm_targets:,}, of cold items {asked.cold_targets:,}",
         f"users asked: {asked.users:,}, with earlier events {asked.warm_users:,}, without {asked.cold_users:,}",
         _repeats_line(evaluation),
@@ -51,21 +49,32 @@ def what_was_asked(evaluation: Evaluation) -> list[str]:
 
 
 def model_table(evaluation: Evaluation) -> Table:
-    """Models by NDCG@10 with 95 % intervals; ≈ marks those that are tied with the best; warm and cold items apart."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    table.add_column("model")
-    for metric in ACCURACY:
-        table.add_column(metric, justify="right", no_wrap=True)
-    parts = [(name, part) for name, part in (("warm", evaluation.warm), ("cold", evaluation.cold)) if _any(part)]
-    for name, _ in parts:
-        table.add_column(f"{name} {SORT_BY}", justify="right")
-    for metric in BESIDE:
-        table.add_column(metric, justify="right")
-    table.add_column("fit", justify="right")
+    """Models by NDCG@10 with 95 % intervals; ≈ marks those that are tied with the best; fits in 80 columns."""
+    spread = len(evaluation.seeds) > 1
+    table = _table("model", *ACCURACY, *(["spread"] if spread else []))
     order = evaluation.ranked(SORT_BY)
     for name in order:
-        table.add_row(*_row(evaluation, name, order[0], [part for _, part in parts]))
+        row = evaluation.models[name]
+        mark = TIED if name != order[0] and evaluation.tied(order[0], name, SORT_BY) else " "
+        last = [_short(row[SORT_BY].spread or 0.0)] if spread else []
+        table.add_row(f"{mark} {name}", *(_with_interval(row[metric]) for metric in ACCURACY), *last)
+    return table
+
+
+def second_table(evaluation: Evaluation) -> Table:
+    """NDCG@10 over warm and over cold items, coverage, novelty and diversity, and how long each fit took."""
+    parts = [figures for figures in (evaluation.warm, evaluation.cold) if _any(figures)]
+    names = [name for name, figures in (("warm", evaluation.warm), ("cold", evaluation.cold)) if _any(figures)]
+    table = _table("model", *(f"{name} {SORT_BY}" for name in names), *BESIDE, "fit")
+    for name in evaluation.ranked(SORT_BY):
+        row, seconds = evaluation.models[name], evaluation.fit_seconds.get(name)
+        table.add_row(
+            f"  {name}",
+            *(_short(figures[name][SORT_BY].value) for figures in parts),
+            f"{row[COVERAGE].value:.1%}",
+            *(_plain(row.get(metric), form) for metric, form in ((NOVELTY, ".1f"), (DIVERSITY, ".3f"))),
+            "" if seconds is None else f"{seconds:,.1f} s",
+        )
     return table
 
 
@@ -74,15 +83,17 @@ def what_it_means(evaluation: Evaluation) -> list[str]:
     order = evaluation.ranked(SORT_BY)
     seeds = len(evaluation.seeds)
     lines = [
-        f"± is half of the 95 % interval, by bootstrap over users; {TIED} is tied with the best by {SORT_BY} (paired)."
-        + (f" Mean of {seeds} seeds, with the spread after the bar." if seeds > 1 else " One seed.")
+        f"± half of the 95 % interval over users; {TIED} tied with the best ({SORT_BY}, paired)",
+        f"mean of {seeds} seeds; spread is the deviation of {SORT_BY} between them" if seeds > 1 else "one seed",
     ]
     lines += [_against(evaluation, order[0], name) for name in ("popularity-7d", "cooccurrence") if name in order[1:]]
     if evaluation.shares:
         shares = sorted(evaluation.shares.items(), key=lambda pair: -pair[1])
         lines.append("blend: " + " · ".join(f"{name} {share:.0%}" for name, share in shares))
     lines += [f"left out: {name} ({why})" for name, why in evaluation.skipped.items()]
-    lines.append(f"diversity: 1 - cosine of the {evaluation.distance} of two items; novelty in bits.")
+    lines.append(
+        f"slates of 10: diversity is 1 - cosine of the items' {evaluation.distance}, novelty is in bits"
+    )
     return lines
 
 
@@ -93,19 +104,21 @@ def difference(evaluation: Evaluation, a: str, b: str, metric: str = SORT_BY) ->
     return f"{interval}, a tie" if one.holds_zero else interval
 
 
-def _row(evaluation: Evaluation, name: str, best: str, parts: Sequence[Figures]) -> list[str]:
-    row = evaluation.models[name]
-    mark = "" if name == best or not evaluation.tied(best, name, SORT_BY) else TIED
-    cells = [mark, name, *(_cell(row[metric]) for metric in ACCURACY)]
-    cells += [f"{part[name][SORT_BY].value:.4f}" for part in parts]
-    cells += [f"{row[COVERAGE].value:.1%}", _plain(row.get(NOVELTY), ".1f"), _plain(row.get(DIVERSITY), ".3f")]
-    seconds = evaluation.fit_seconds.get(name)
-    return [*cells, "" if seconds is None else f"{seconds:,.1f} s"]
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(f"  {first}", no_wrap=True)
+    for name in others:
+        table.add_column(name.removesuffix("@10") if name in BESIDE else name, justify="right", no_wrap=True)
+    return table
 
 
-def _cell(one: Estimate) -> str:
-    spread = "" if one.spread is None else f" | {one.spread:.4f}"
-    return f"{one.value:.4f} ±{(one.high - one.low) / 2:.4f}{spread}"
+def _with_interval(one: Estimate) -> str:
+    return f"{_short(one.value)} ±{_short((one.high - one.low) / 2)}"
+
+
+def _short(value: float) -> str:
+    """Four decimals, without the zero before the point, as papers print shares."""
+    return f"{value:.4f}".removeprefix("0")
 
 
 def _plain(one: Estimate | None, form: str) -> str:

@@ -16,6 +16,9 @@ from driftline.types import Rows, Scores
 CELLS_PER_BATCH = 8_000_000
 """How many scores are held at once (32 MB in float32)."""
 
+BLOCK = 64
+"""How many columns are passed over at once in search of the best."""
+
 Score = Callable[[Histories], Scores]
 """What a fitted model's `score` does over all items."""
 
@@ -57,15 +60,32 @@ def rank_targets(score: Score, targets: Targets, *, k: int) -> Ranked:
 
 
 def top_items(scores: Scores, k: int) -> Rows:
-    """The k best items of each row of scores, best first, -1 in place of items at minus infinity; [n_queries, k]."""
-    first = max(scores.shape[1] - k, 0)
-    best = np.sort(np.argpartition(scores, first, axis=1)[:, first:], axis=1)
-    values = np.take_along_axis(scores, best, axis=1)
+    """The k best items of each row of scores, best first, -1 in place of items at minus infinity; [n_queries, k].
+
+    The k best stand in the k blocks of columns with the highest maxima, so the rest is passed over once; to partition
+    whole rows is ten times slower where most scores are tied, as counts are.
+    """
+    items, values = _best_blocks(scores, k)
+    first = max(items.shape[1] - k, 0)
+    best = np.sort(np.argpartition(values, first, axis=1)[:, first:], axis=1)
+    items, values = np.take_along_axis(items, best, axis=1), np.take_along_axis(values, best, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     found = np.take_along_axis(values, order, axis=1) > -np.inf
     slates = np.full((len(scores), k), -1, np.int32)
-    slates[:, : best.shape[1]] = np.where(found, np.take_along_axis(best, order, axis=1), -1)
+    slates[:, : items.shape[1]] = np.where(found, np.take_along_axis(items, order, axis=1), -1)
     return slates
+
+
+def _best_blocks(scores: Scores, k: int) -> tuple[NDArray[np.int64], Scores]:
+    """Items of the k blocks of columns with the highest maxima, ascending, and their scores; [n_queries, k * BLOCK]."""
+    n = scores.shape[1]
+    starts = np.arange(0, n, BLOCK)
+    maxima = np.maximum.reduceat(scores, starts, axis=1)
+    first = max(len(starts) - k, 0)
+    blocks = np.sort(np.argpartition(maxima, first, axis=1)[:, first:], axis=1)
+    items = (blocks[:, :, None] * BLOCK + np.arange(BLOCK)).reshape(len(scores), -1)
+    values = np.take_along_axis(scores, np.minimum(items, n - 1), axis=1)
+    return items, np.where(items < n, values, np.float32(-np.inf))
 
 
 def checked(scores: Scores, shape: tuple[int, int]) -> Scores:
