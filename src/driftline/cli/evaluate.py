@@ -1,0 +1,160 @@
+"""`driftline evaluate`: the tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from driftline.cli.app import app
+from driftline.cli.output import console, print_json, progress_bar
+from driftline.errors import RequestError, UnknownModelError
+from driftline.types import Progress, Size
+
+if TYPE_CHECKING:
+    from driftline.data.dataset import Dataset
+    from driftline.evaluation.compare import Evaluation
+    from driftline.learning.settings import FitSettings
+
+ALWAYS = ("popularity-7d", "cooccurrence")
+"""The baselines that could embarrass every other model stand in every table."""
+
+TASK = "next-item"
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder.")],
+    protocol: Annotated[
+        str | None,
+        typer.Option("--protocol", help="global-time (the default where there are times) or last-item, as papers do."),
+    ] = None,
+    task: Annotated[str, typer.Option("--task", help="What is predicted: next-item.")] = TASK,
+    models: Annotated[
+        str | None, typer.Option("--models", help="Short names with commas between, or all; default: the blend's arms.")
+    ] = None,
+    seeds: Annotated[str, typer.Option("--seeds", help="How many seeds, or the seeds with commas between.")] = "1",
+    tie: Annotated[str, typer.Option("--tie", help="Order within one moment under last-item: file or hash.")] = "file",
+    size: Annotated[Size | None, typer.Option("--size", help="How big models are.")] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Stop training models after so long.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings as TOML.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the JSON document into a file as well.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Fit models on the past and see how well they rank what came next, with intervals and paired differences."""
+    from driftline.data.reading import read_dataset
+    from driftline.learning.settings import read_settings
+
+    _require("--task", task, (TASK,))
+    _require("--tie", tie, ("file", "hash"))
+    if out and not out.parent.is_dir():
+        raise RequestError(f"expected --out in a folder that exists, got {out}; make {out.parent} first")
+    settings = read_settings(config, size=size, minutes=minutes)
+    chosen = read_seeds(seeds, settings.seed)
+    with progress_bar() as progress:
+        dataset = read_dataset(folder, clean=settings.clean)
+        protocol = _protocol(dataset, protocol)
+        found = _run(dataset, settings, models, protocol, chosen, tie, progress)
+    document = found.as_json()
+    if out:
+        _write(out, document)
+    if as_json:
+        print_json(document)
+    else:
+        _print(found, order_only=dataset.order_only)
+
+
+def read_seeds(text: str, first: int = 0) -> tuple[int, ...]:
+    """A count, or a list of seeds where there is a comma.
+
+    >>> read_seeds("3"), read_seeds("7,"), read_seeds("1,2,5")
+    ((0, 1, 2), (7,), (1, 2, 5))
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise RequestError(f"expected --seeds as a count such as 3 or a list such as 0,1,2, got {text!r}")
+    numbers = tuple(dict.fromkeys(int(part) for part in parts))
+    if "," in text:
+        return numbers
+    if numbers[0] < 1:
+        raise RequestError(f"expected at least one seed, got --seeds {text}")
+    return tuple(range(first, first + numbers[0]))
+
+
+def _protocol(dataset: Dataset, asked: str | None) -> Any:
+    """The protocol asked for; by default global-time, or last-item where the data has an order and no times."""
+    if asked is None:
+        return "last-item" if dataset.order_only else "global-time"
+    _require("--protocol", asked, ("last-item", "global-time"))
+    return asked
+
+
+def _run(
+    dataset: Dataset,
+    settings: FitSettings,
+    models: str | None,
+    protocol: Any,
+    seeds: Sequence[int],
+    tie: Any,
+    progress: Progress,
+) -> Evaluation:
+    from driftline.evaluation.compare import evaluate as evaluate_models
+    from driftline.learning.names import BLEND, available, choose_arms, make_models
+
+    possible = [name for name in available(dataset) if name != BLEND]
+    arms = list(choose_arms(dataset, settings.arms))
+    shown = _names(models, [*arms, BLEND], [*possible, BLEND])
+    shown += [name for name in ALWAYS if name in possible and name not in shown]
+    blended = arms if BLEND in shown else []
+    fitted = list(dict.fromkeys([name for name in shown if name != BLEND] + blended))
+    return evaluate_models(
+        dataset,
+        make_models(fitted, settings),
+        protocol=protocol,
+        seeds=seeds,
+        blend_arms=blended or None,
+        show=shown,
+        tie=tie,
+        progress=progress,
+    )
+
+
+def _names(asked: str | None, default: list[str], everything: list[str]) -> list[str]:
+    """The names of `--models`, each once; UnknownModelError for one that does not exist or that the data rules out."""
+    if asked is None or asked.strip() == "all":
+        return list(dict.fromkeys(default if asked is None else everything))
+    names = list(dict.fromkeys(name.strip() for name in asked.split(",") if name.strip()))
+    for name in names:
+        if name not in everything:
+            raise UnknownModelError(
+                f"expected models among {', '.join(everything)} for this dataset, got {name!r}; correct --models"
+            )
+    if not names:
+        raise RequestError(f"expected --models with short names among {', '.join(everything)}, got none")
+    return names
+
+
+def _print(found: Evaluation, *, order_only: bool) -> None:
+    from driftline.evaluation.report import print_evaluation
+
+    if order_only:
+        console.print("the data has an order and no times: last-item is the protocol for it")
+    print_evaluation(found, console)
+
+
+def _require(option: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise RequestError(f"expected {option} {' or '.join(known)}, got {value!r}")
+
+
+def _write(file: Path, document: dict[str, Any]) -> None:
+    """Write beside and rename, so that what was there survives a failure."""
+    draft = file.with_name(f".{file.name}.draft")
+    try:
+        draft.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n", encoding="utf-8")
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
