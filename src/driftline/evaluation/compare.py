@@ -17,7 +17,7 @@ from driftline.evaluation.figures import Figures, Judge, Judged, Tables
 from driftline.evaluation.protocols import Protocol, Questions, make_fold, questions
 from driftline.metrics.bootstrap import N_RESAMPLES
 from driftline.models.base import FittedModel, Model
-from driftline.ranking.training import Trained, train
+from driftline.ranking.training import train
 from driftline.types import Progress, format_time
 
 BLEND = "blend"
@@ -97,12 +97,8 @@ def evaluate(
     began = time.perf_counter()
     fold = make_fold(dataset, protocol, tie=tie)
     judge = Judge(fold.test, fold.train, dataset.catalog)
-    trained, judged = [], []
-    for seed in seeds:
-        fits = train(models, fold, catalog=dataset.catalog, blend_arms=blend_arms, seed=seed, progress=progress)
-        judged.append(_judged(judge, _shown(fits.fitted, show), progress))
-        trained.append(_facts(fits))
-    tables = Tables(judged, n_resamples=N_RESAMPLES)
+    runs = [_run(models, fold, judge, blend_arms, show, seed, progress) for seed in seeds]
+    tables = Tables([run.judged for run in runs], n_resamples=N_RESAMPLES)
     return Evaluation(
         data=_data(dataset, fold, protocol),
         protocol=protocol,
@@ -114,24 +110,35 @@ def evaluate(
         cold=tables.part("cold"),
         questions=questions(fold, len(np.unique(dataset.log.positive.user_row))),
         distance=judge.distance,
-        fit_seconds=_mean_of([facts.seconds for facts in trained]),
-        shares=_mean_of([facts.shares for facts in trained]),
-        skipped={name: why for facts in trained for name, why in facts.skipped.items()},
+        fit_seconds=_mean_of([run.seconds for run in runs]),
+        shares=_mean_of([run.shares for run in runs]),
+        skipped={name: why for run in runs for name, why in run.skipped.items()},
     )
 
 
 @dataclass(frozen=True)
-class _Facts:
-    """What is kept of a seed's fits once their models are gone."""
+class _Run:
+    """What is kept of a seed once its models are gone."""
 
+    judged: Mapping[str, Judged]
     seconds: Mapping[str, float]
     shares: Mapping[str, float]
     skipped: Mapping[str, str]
 
 
-def _facts(trained: Trained) -> _Facts:
+def _run(
+    models: Mapping[str, Model],
+    fold: Fold,
+    judge: Judge,
+    blend_arms: Sequence[str] | None,
+    show: Sequence[str] | None,
+    seed: int,
+    progress: Progress | None,
+) -> _Run:
+    trained = train(models, fold, catalog=judge.catalog, blend_arms=blend_arms, seed=seed, progress=progress)
     shares = getattr(trained.fitted.get(BLEND), "shares", {})
-    return _Facts(dict(trained.seconds), dict(shares), dict(trained.skipped))
+    judged = _judged(judge, _shown(trained.fitted, show), progress)
+    return _Run(judged, dict(trained.seconds), dict(shares), dict(trained.skipped))
 
 
 def _shown(fitted: Mapping[str, FittedModel], show: Sequence[str] | None) -> dict[str, FittedModel]:

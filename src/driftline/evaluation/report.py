@@ -91,9 +91,7 @@ def what_it_means(evaluation: Evaluation) -> list[str]:
         shares = sorted(evaluation.shares.items(), key=lambda pair: -pair[1])
         lines.append("blend: " + " · ".join(f"{name} {share:.0%}" for name, share in shares))
     lines += [f"left out: {name} ({why})" for name, why in evaluation.skipped.items()]
-    lines.append(
-        f"slates of 10: diversity is 1 - cosine of the items' {evaluation.distance}, novelty is in bits"
-    )
+    lines.append(f"slates of 10: diversity is 1 - cosine of the items' {evaluation.distance}, novelty is in bits")
     return lines
 
 
