@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from driftline.data.dataset import Dataset, detect_repeats, repeat_share
+from driftline.data.dataset import REPEATS_ALLOWED_ABOVE, Dataset, repeat_share
 from driftline.types import format_time
 
 _SIDE = ("users", "relations", "friends", "context", "occasions", "impressions")
@@ -34,11 +34,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         },
         "kinds": _kinds(dataset),
         "history": _history(dataset),
-        "repeats": {
-            "share": repeat_share(log),
-            "rule": dataset.repeats or detect_repeats(log),
-            "declared": dataset.repeats is not None,
-        },
+        "repeats": _repeats(dataset),
         "topics": _topics(dataset),
         "tables": {name: table.height for name in _SIDE if (table := getattr(dataset, name)) is not None},
     }
@@ -67,6 +63,13 @@ def _history(dataset: Dataset) -> dict[str, float]:
         "longest": int(per_user.max(initial=0)),
         "events_per_moment": len(log) / moments if moments else 0.0,
     }
+
+
+def _repeats(dataset: Dataset) -> dict[str, Any]:
+    """The share of events that repeat a pair, and the rule that follows on the whole log, unless one is declared."""
+    share = repeat_share(dataset.log)
+    rule = dataset.repeats or ("allow" if share > REPEATS_ALLOWED_ABOVE else "exclude")
+    return {"share": share, "rule": rule, "declared": dataset.repeats is not None}
 
 
 def _topics(dataset: Dataset) -> dict[str, float]:

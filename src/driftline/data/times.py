@@ -30,6 +30,7 @@ _ISO = (
 )
 _NUMBER = r"^\s*[+-]?\d+(\.\d*)?([eE][+-]?\d+)?\s*$"
 _YEAR = r"^\s*\d{4}\s*$"
+_SLICE = 1_000_000
 _UNREADABLE = np.iinfo(np.int64).min
 
 
@@ -169,13 +170,14 @@ def _from_iso(text: pl.Series) -> Times:
     distinct = text.drop_nulls().unique()
     if not len(distinct):
         return np.full(len(text), _UNREADABLE, np.int64)
-    known = _iso_us(distinct)
+    # In slices: the groups of a match take many times the room of the text.
+    known = np.concatenate([_iso_us(part) for part in distinct.to_frame().iter_slices(_SLICE)])
     codes = text.cast(pl.Enum(distinct)).to_physical()
     return np.where(codes.is_null().to_numpy(), _UNREADABLE, known[codes.fill_null(0).to_numpy()])
 
 
-def _iso_us(text: pl.Series) -> Times:
-    part = text.str.extract_groups(_ISO).struct.unnest()
+def _iso_us(texts: pl.DataFrame) -> Times:
+    part = texts.to_series().str.extract_groups(_ISO).struct.unnest()
     number = {name: part[name].cast(pl.Int64).fill_null(0).to_numpy() for name in ("year", "hour", "minute", "second")}
     month = part["month"].cast(pl.Int64).fill_null(1).to_numpy()
     day = part["day"].cast(pl.Int64).fill_null(1).to_numpy()
