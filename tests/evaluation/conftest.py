@@ -49,7 +49,7 @@ class Fixed:
         return self if self.scores is not None else replace(self, scores=np.zeros(log.n_items))
 
     def settled(self):
-        return type(self)()
+        return self
 
     def score(self, histories, items=None):
         return np.tile(self.scores.astype(np.float32), (len(histories), 1))
@@ -89,7 +89,7 @@ class Successor:
         return replace(self, after=after)
 
     def settled(self):
-        return Successor()
+        return self
 
     def score(self, histories, items=None):
         return self.after[histories.padded_items(1)[:, 0]]

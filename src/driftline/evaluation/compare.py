@@ -20,8 +20,6 @@ from driftline.models.base import FittedModel, Model
 from driftline.ranking.training import train
 from driftline.types import Progress, format_time
 
-BLEND = "blend"
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -136,8 +134,8 @@ def _run(
     progress: Progress | None,
 ) -> _Run:
     trained = train(models, fold, catalog=judge.catalog, blend_arms=blend_arms, seed=seed, progress=progress)
-    shares = getattr(trained.fitted.get(BLEND), "shares", {})
     judged = _judged(judge, _shown(trained.fitted, show), progress)
+    shares = trained.blend.shares if trained.blend else {}
     return _Run(judged, dict(trained.seconds), dict(shares), dict(trained.skipped))
 
 

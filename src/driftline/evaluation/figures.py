@@ -106,7 +106,7 @@ class Tables:
 
     def __init__(self, runs: Sequence[Mapping[str, Judged]], *, n_resamples: int) -> None:
         self._runs = runs
-        self._names = list(runs[0])
+        self._names = [name for name in runs[0] if all(name in run for run in runs)]
         keys = list(runs[0][self._names[0]].by_user)
         self._column = {(name, key): i for i, (name, key) in enumerate((n, k) for n in self._names for k in keys)}
         by_seed = np.stack([_columns(run, self._column) for run in runs])
