@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -271,7 +273,8 @@ GOOD = "user_id,item_id,time\nu,a,2011-01-01\n"
         ({"events__csv": 'user_id,item_id,time\nu,a,"2011-01-01\n'}, "expected a readable table"),
         ({"events__csv": "user_id,item_id,time,time\nu,a,1,2\n"}, "'time' twice"),
         ({"events__parquet": "nothing"}, "expected a readable table"),
-        ({"events__jsonl": "{bad\n"}, "empty file"),
+        ({"events__jsonl": "{bad\n"}, "no line that is a JSON object"),
+        ({"events__jsonl": ""}, "empty file"),
         ({"events__csv": GOOD, "dataset__toml": "colour = 1"}, "colour"),
         ({"events__csv": GOOD, "dataset__toml": "name ="}, "readable TOML"),
         ({"events__csv": GOOD, "dataset__toml": '[columns.events]\nuser_id = "Nobody"'}, "'Nobody' (for user_id)"),
@@ -289,3 +292,22 @@ def test_bad_input_is_one_line_that_says_what_to_do(tmp_path: Path, files: dict[
 def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="expected a dataset folder"):
         read_dataset(tmp_path / "nowhere")
+
+
+def test_bytes_in_parquet_that_are_not_utf8_are_counted_and_replaced(tmp_path: Path) -> None:
+    users = pa.array([b"u\xff", b"v"], pa.binary())
+    for number, column in enumerate((users, users.view(pa.string()))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        table = pa.table({"user_id": column, "item_id": ["a", "b"], "time": [1_300_000_000, 1_300_000_001]})
+        pq.write_table(table, folder / "events.parquet")
+        dataset = read_dataset(folder)
+        assert list(dataset.log.users) == ["u\ufffd", "v"]
+        assert codes(dataset)["undecodable_text"] == 1
+
+
+def test_a_time_column_of_another_type_is_refused(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user_id": ["u"], "item_id": ["a"], "time": [True]})
+    frame.write_parquet(tmp_path / "events.parquet")
+    with pytest.raises(DatasetError, match="expected times as text, numbers or datetimes"):
+        read_dataset(tmp_path)

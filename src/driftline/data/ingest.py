@@ -166,9 +166,10 @@ def _nothing_readable(frame: pl.DataFrame, problems: list[Problem]) -> DatasetEr
     if not frame.height:
         return DatasetError("expected at least one event, got a table of events without rows; fill it")
     worst = max(problems, key=lambda one: one.count)
+    hint = ", or say in dataset.toml how its times are written" if "time" in worst.code else ""
     return DatasetError(
         f"expected at least one readable event, got {frame.height} rows of which {worst.count} have {worst.code} "
-        f"(such as {worst.example}); correct the file, or say in dataset.toml how its times are written"
+        f"(such as {worst.example}); correct the file{hint}"
     )
 
 

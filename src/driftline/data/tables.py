@@ -128,17 +128,15 @@ def _number(column: pl.Series) -> pl.Series:
 
 def _read_parquet(path: Path) -> TableFile:
     try:
-        return TableFile(path, pl.read_parquet(path))
+        frame = pl.read_parquet(path)
+        texts = [name for name, dtype in frame.schema.items() if dtype == pl.Binary]
     except PolarsError as error:
         # Text that is not UTF-8 stops polars; reading those columns as bytes keeps the rest.
         if "utf-8" not in str(error).lower() and "utf8" not in str(error).lower():
             raise
-        table = pyarrow.parquet.read_table(path)
-    texts = [field.name for field in table.schema if pyarrow.types.is_string(field.type)]
-    for name in texts:
-        place = table.schema.get_field_index(name)
-        table = table.set_column(place, name, table[name].cast(pyarrow.binary()))
-    frame = cast("pl.DataFrame", pl.from_arrow(table))
+        frame, texts = _text_as_bytes(path)
+    if not texts:
+        return TableFile(path, frame)
     return _decoded(
         path,
         frame.with_columns(
@@ -146,6 +144,16 @@ def _read_parquet(path: Path) -> TableFile:
             for name in texts
         ),
     )
+
+
+def _text_as_bytes(path: Path) -> tuple[pl.DataFrame, list[str]]:
+    """A Parquet file whose text columns are read as bytes, and the names of these columns."""
+    table = pyarrow.parquet.read_table(path)
+    for place, field in enumerate(table.schema):
+        if pyarrow.types.is_string(field.type) or pyarrow.types.is_large_string(field.type):
+            table = table.set_column(place, field.name, table[field.name].cast(pyarrow.large_binary()))
+    frame = cast("pl.DataFrame", pl.from_arrow(table))
+    return frame, [name for name, dtype in frame.schema.items() if dtype == pl.Binary]
 
 
 def _read_csv(path: Path) -> TableFile:
@@ -182,6 +190,8 @@ def _read_jsonl_by_line(path: Path) -> TableFile:
             records.append({str(key): _json_text(value) for key, value in json.loads(line, parse_int=str).items()})
         except (ValueError, AttributeError):
             damaged.append(f"line {number}: {line[:60]}")
+    if not records and damaged:
+        raise ValueError(f"no line that is a JSON object, such as {damaged[0]}")
     if not records:
         raise NoDataError("no records")
     names = list(dict.fromkeys(name for record in records for name in record))

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from driftline.data.settings import TimeSettings
+from driftline.errors import DatasetError
 from driftline.types import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, Times
 
 _FACTOR = {"s": 1_000_000, "ms": 1_000, "us": 1}
@@ -56,7 +57,7 @@ def read_times(column: pl.Series, settings: TimeSettings | None = None) -> TimeR
 
     Text is ISO-8601 (a `T` or a space, any fraction, with a zone or UTC without one, a bare date is 00:00Z, a bare
     year its first day) or epoch numbers; numbers are epoch s, ms, us or ns, or whole years where all are. Before 1970
-    and after 9999 is impossible.
+    and after 9999 is impossible. DatasetError for a column of another type.
 
     >>> read_times(pl.Series(["1970-01-02", "1970-01-01T00:00:01.5Z"])).time_us.tolist()
     [86400000000, 1500000]
@@ -67,6 +68,8 @@ def read_times(column: pl.Series, settings: TimeSettings | None = None) -> TimeR
         return _reading(_from_datetime(column), "datetime", column.is_null().to_numpy())
     if dtype.is_numeric():
         return _from_numbers(column, settings)
+    if dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        raise DatasetError(f"expected times as text, numbers or datetimes in {column.name}, got {dtype}; convert them")
     text = column.cast(pl.String, strict=False)
     missing = (text.is_null() | text.str.strip_chars().is_in(["", "NaN", "nan", "NaT"])).fill_null(True).to_numpy()
     if settings.format:
