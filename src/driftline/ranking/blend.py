@@ -1,0 +1,199 @@
+"""The blend: one score from several arms, learned on validation, each arm's share known.
+
+An item's score is Σ over arms of β_rank · log((n+1)/(rank+1)) + β_value · (scaled score), all terms ≥ 0 and 0 for an
+item that is not among the arm's best n; so what an arm brings to an item is exactly what leaving it out would take
+away. Items in nobody's best n follow in the order of popularity.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.data.catalog import Catalog
+from driftline.data.events import EventLog
+from driftline.data.history import Histories
+from driftline.data.targets import Targets
+from driftline.errors import NotEnoughDataError, RunError, SaveError
+from driftline.metrics.ranks import CELLS_PER_BATCH
+from driftline.models.base import FittedModel, Model, Updates
+from driftline.models.storage import read_model, write_model
+from driftline.ranking.features import PER_ARM, arm_scores, union_of
+from driftline.ranking.stacking import Weights
+from driftline.types import Progress, Rows, Scores
+
+NAME = "blend"
+
+Arms = Mapping[str, FittedModel]
+LoadArm = Callable[[str, Path], FittedModel]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedBlend:
+    """Fitted arms and their weights; `weights` has shape [n_arms, PER_ARM], all ≥ 0.
+
+    `popularity` (events per item, [n_items]) orders the items that no arm ranks. Under `exclude_history` the items of
+    a history do not take places among an arm's best. `shares` are the mean shares of the arms on validation; they sum
+    to 1. `dropped` says of each arm that earned nothing why it is not here.
+    """
+
+    name: ClassVar[str] = NAME
+    arms: Arms
+    weights: NDArray[np.float64]
+    popularity: NDArray[np.float32]
+    exclude_history: bool
+    shares: Mapping[str, float] = field(default_factory=dict)
+    dropped: Mapping[str, str] = field(default_factory=dict)
+
+    def score(self, histories: Histories, items: Rows | None = None) -> Scores:
+        """Numbers to sort by, shape [n_queries, n_items] or [n_queries, len(items)]; histories may be masked."""
+        n_items = histories.log.n_items
+        size = max(1, CELLS_PER_BATCH // max(n_items * len(self.arms), 1))
+        parts = [self._score_batch(batch) for batch in histories.batches(size)]
+        scores = np.concatenate(parts) if parts else np.zeros((0, n_items), np.float32)
+        return scores if items is None else scores[:, items]
+
+    def item_shares(self, histories: Histories, items: Rows) -> dict[str, NDArray[np.float64]]:
+        """What part of each item's score each arm brought, for one query: arrays of shape [len(items)].
+
+        Shares of an item sum to 1; an item that no arm ranks is popularity's.
+        """
+        parts = self.contributions(histories, items)
+        total = np.sum(list(parts.values()), axis=0)
+        shares = {name: np.where(total > 0, part / np.where(total > 0, total, 1), 0.0) for name, part in parts.items()}
+        if (total <= 0).any():
+            shares["popularity"] = np.where(total > 0, shares.get("popularity", np.zeros(len(items))), 1.0)
+        return shares
+
+    def contributions(self, histories: Histories, items: Rows) -> dict[str, NDArray[np.float64]]:
+        """What the score of each item would lose without each arm, for one query: arrays of shape [len(items)]."""
+        union = union_of(arm_scores(self.arms, histories), self._allowed(histories))
+        dense = np.zeros((histories.log.n_items, union.features.shape[1]), np.float32)
+        dense[union.item] = union.features
+        weighted = (dense[items] * self.weights.ravel()).reshape(len(items), len(self.arms), PER_ARM).sum(2)
+        return {name: weighted[:, arm].astype(np.float64) for arm, name in enumerate(self.arms)}
+
+    def with_arms(self, arms: Arms) -> FittedBlend:
+        """The same weights over other fits of the same arms."""
+        return replace(self, arms={name: arms[name] for name in self.arms})
+
+    def update(self, events: EventLog) -> FittedBlend:
+        """Every arm moved by the new events; an arm that cannot learn them stays as it is."""
+        arms = {name: arm.update(events) if isinstance(arm, Updates) else arm for name, arm in self.arms.items()}
+        popularity = np.zeros(events.n_items, np.float32)
+        popularity[: len(self.popularity)] = self.popularity
+        return replace(self, arms=arms, popularity=popularity + events.positive.item_counts().astype(np.float32))
+
+    def settled(self) -> Model:
+        """The blend with every arm settled and its weights kept."""
+        settled = {name: arm.settled() for name, arm in self.arms.items()}
+        return Blend(settled, tuple(map(tuple, self.weights)), self.exclude_history)
+
+    def save(self, folder: Path) -> None:
+        """Write the weights, and each arm into `arms/NAME`."""
+        settings = {
+            "arms": list(self.arms),
+            "exclude_history": self.exclude_history,
+            "shares": dict(self.shares),
+            "dropped": dict(self.dropped),
+        }
+        write_model(folder, NAME, settings, {"weights": self.weights, "popularity": self.popularity})
+        for name, arm in self.arms.items():
+            place = folder / "arms" / name
+            try:
+                place.mkdir(parents=True)
+            except OSError as error:
+                raise SaveError(f"could not make {place}: {error.strerror}; save into an empty folder") from error
+            arm.save(place)
+
+    @classmethod
+    def load(cls, folder: Path, load_arm: LoadArm) -> FittedBlend:
+        """Read what `save` wrote; `load_arm(name, folder)` reads one arm."""
+        settings, arrays = read_model(folder, NAME)
+        try:
+            arms = {str(name): load_arm(str(name), folder / "arms" / str(name)) for name in settings["arms"]}
+            return cls(
+                arms,
+                arrays["weights"],
+                arrays["popularity"],
+                bool(settings["exclude_history"]),
+                dict(settings["shares"]),
+                dict(settings["dropped"]),
+            )
+        except (KeyError, json.JSONDecodeError) as error:
+            raise RunError(f"expected a whole blend in {folder}, got none of {error}; fit again") from error
+
+    def _score_batch(self, histories: Histories) -> Scores:
+        union = union_of(arm_scores(self.arms, histories), self._allowed(histories))
+        n_items = histories.log.n_items
+        tail = self.popularity[:n_items] / (self.popularity.max(initial=0) + 1) - 1
+        scores = np.tile(np.pad(tail, (0, n_items - len(tail)), constant_values=-1), (len(histories), 1))
+        scores[union.query, union.item] = union.features @ self.weights.ravel().astype(np.float32)
+        return scores.astype(np.float32, copy=False)
+
+    def _allowed(self, histories: Histories) -> NDArray[np.bool_] | None:
+        if not self.exclude_history:
+            return None
+        allowed = np.ones((len(histories), histories.log.n_items), bool)
+        positions, query = histories.flat()
+        allowed[query, histories.log.item_row[positions]] = False
+        return allowed
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Arms to fit and blend; with `weights` (one pair per arm) there is nothing left to choose."""
+
+    name: ClassVar[str] = NAME
+    arms: Mapping[str, Model]
+    weights: tuple[tuple[float, ...], ...] | None = None
+    exclude_history: bool = False
+
+    def fit(
+        self,
+        log: EventLog,
+        *,
+        catalog: Catalog | None = None,
+        validation: Targets | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> FittedBlend:
+        """Fit the arms; half of the validation users (by user row) stop their training, half teach the weights."""
+        stop, stack = _halves(validation)
+        arms: dict[str, FittedModel] = {}
+        for done, (name, model) in enumerate(self.arms.items()):
+            arms[name] = model.fit(log, catalog=catalog, validation=stop, seed=seed, progress=progress)
+            if progress:
+                progress(done + 1, len(self.arms), "fit arms")
+        if not arms:
+            raise NotEnoughDataError("expected at least one arm to blend, got none")
+        if self.weights is None and stack is not None:
+            from driftline.ranking.choosing import stacked
+
+            return stacked(arms, stack, seed=seed)
+        weights = np.array(self.weights if self.weights is not None else [(1.0,) * PER_ARM] * len(arms), np.float64)
+        return with_weights(arms, weights, log, exclude_history=self.exclude_history)
+
+
+def with_weights(arms: Arms, weights: Weights, log: EventLog, *, exclude_history: bool) -> FittedBlend:
+    """A blend whose weights are given; shares follow the weights."""
+    mass = weights.sum(1)
+    shares = mass / mass.sum() if mass.sum() > 0 else np.full(len(mass), 1 / len(mass))
+    popularity = log.positive.item_counts().astype(np.float32)
+    return FittedBlend(
+        dict(arms), weights, popularity, exclude_history, dict(zip(arms, map(float, shares), strict=True))
+    )
+
+
+def _halves(validation: Targets | None) -> tuple[Targets | None, Targets | None]:
+    if validation is None or not len(validation):
+        return None, None
+    first = validation.histories.user_row % 2 == 0
+    halves = [validation.take_queries(np.flatnonzero(half)) for half in (first, ~first)]
+    return (halves[0] if len(halves[0]) else None), (halves[1] if len(halves[1]) else None)
