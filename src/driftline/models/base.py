@@ -38,7 +38,7 @@ class Model(Protocol):
 
 
 class FittedModel(Protocol):
-    """What `fit` returns: it scores, it can be saved, and it knows what validation chose."""
+    """What `fit` returns: it scores, it can be saved, it knows what validation chose."""
 
     name: ClassVar[str]
 
@@ -53,6 +53,10 @@ class FittedModel(Protocol):
     def save(self, folder: Path) -> None:
         """Write the model into an existing empty folder, as JSON, NPZ and safetensors."""
         ...
+
+
+class Loads(FittedModel, Protocol):
+    """A fitted model that can be read again from its folder alone; a blend needs to be told how to read its arms."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:

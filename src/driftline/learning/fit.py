@@ -1,0 +1,51 @@
+"""Learn everything from a dataset and keep it: the blend with its arms, topics, dynamics, forecasts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from driftline.data.dataset import Dataset
+from driftline.data.split import production_fold
+from driftline.errors import NotEnoughDataError
+from driftline.interest.model import fit_interest_model
+from driftline.learning.names import BLEND, choose_arms, make_models
+from driftline.learning.registry import Manifest, Run, save_run
+from driftline.learning.settings import FitSettings
+from driftline.ranking.blend import FittedBlend
+from driftline.ranking.training import train
+from driftline.types import Progress
+
+
+def fit_run(
+    dataset: Dataset, folder: Path, *, settings: FitSettings | None = None, progress: Progress | None = None
+) -> Run:
+    """Fit on everything up to the last event and save it as a new version of RUN.
+
+    Choices (epochs, decays, weights) are made on a validation slice inside the log, then all is fitted again on the
+    whole log. NotEnoughDataError where the log has no positive event.
+    """
+    settings = settings or FitSettings()
+    if not len(dataset.log.positive):
+        raise NotEnoughDataError("expected at least one event that is a sign of interest, got none; see driftline check")
+    fold = production_fold(dataset)
+    arms = choose_arms(dataset, settings.arms)
+    models = make_models(arms, settings)
+    trained = train(
+        models, fold, catalog=dataset.catalog, blend_arms=list(models), seed=settings.seed, progress=progress
+    )
+    blend = trained.fitted[BLEND]
+    if not isinstance(blend, FittedBlend):
+        raise TypeError(f"training returned {type(blend).__name__} as the blend")
+    interest = fit_interest_model(
+        fold.train, dataset.catalog, order_only=dataset.order_only, seed=settings.seed
+    )
+    manifest = Manifest(
+        version="",
+        cutoff_us=dataset.log.last_us + 1,
+        fingerprint="",
+        settings=settings.model_dump(mode="json"),
+        shares=blend.shares,
+        skipped=trained.skipped,
+        seconds=trained.seconds,
+    )
+    return save_run(folder, manifest, dataset, blend, interest)

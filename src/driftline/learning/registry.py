@@ -1,0 +1,238 @@
+"""Runs on disk: immutable versions of everything that was learned, and the one that answers now.
+
+    RUN/current.json               which version answers
+    RUN/versions/VERSION/run.json  cutoff, data fingerprint, settings, parent, shares, checksums
+                        /data/     the dataset that it was fitted on
+                        /models/   the blend with its arms
+                        /interest/ topics, dynamics, forecast weights
+
+A version is written beside the others and renamed into place when it is whole, then `current.json` is replaced; so
+whatever goes wrong on the way, the version that answered before still answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from driftline import __version__
+from driftline.data.dataset import Dataset
+from driftline.data.snapshot import read_snapshot, write_snapshot
+from driftline.errors import RequestError, RunError, SaveError
+from driftline.interest.model import InterestModel
+from driftline.learning.names import load_blend
+from driftline.models.base import FittedModel
+from driftline.models.storage import file_sha256
+from driftline.ranking.blend import FittedBlend
+from driftline.types import format_time
+
+FORMAT = 1
+CURRENT = "current.json"
+VERSIONS = "versions"
+MANIFEST = "run.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a version says of itself; `cutoff_us` is the moment just after the last event that it has seen."""
+
+    version: str
+    cutoff_us: int
+    fingerprint: str
+    parent: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One version of a run, loaded: the data, the blend with its arms, the interests."""
+
+    folder: Path
+    manifest: Manifest
+    dataset: Dataset
+    blend: FittedBlend
+    interest: InterestModel
+
+    @property
+    def version(self) -> str:
+        """The version's id: the first letters of the hash of its content."""
+        return self.manifest.version
+
+    @property
+    def cutoff_us(self) -> int:
+        """The moment just after the last event that this version has seen."""
+        return self.manifest.cutoff_us
+
+    @property
+    def models(self) -> dict[str, FittedModel]:
+        """Every fitted model by its short name, the blend among them."""
+        return {**self.blend.arms, self.blend.name: self.blend}
+
+    def provenance(self, at_us: int) -> dict[str, Any]:
+        """What every answer says of the model behind it: version, cutoff, and whether it has seen past `at`."""
+        return {
+            "model_version": self.version,
+            "model_cutoff": format_time(self.cutoff_us),
+            "hindsight": self.cutoff_us > at_us,
+        }
+
+
+def save_run(
+    folder: Path, manifest: Manifest, dataset: Dataset, blend: FittedBlend, interest: InterestModel
+) -> Run:
+    """Write a new version into RUN and make it the current one; the version id is filled in from the content."""
+    _require_run_or_nothing(folder)
+    try:
+        versions = folder / VERSIONS
+        versions.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=versions))
+        try:
+            written = _write_version(draft, manifest, dataset, blend, interest)
+            _publish(draft, versions / written.version)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        _replace_json(folder / CURRENT, {"format": FORMAT, "version": written.version})
+    except OSError as error:
+        raise SaveError(
+            f"could not write {folder}: {error.strerror or error}; what was there still answers, free space and fit again"
+        ) from error
+    return Run(folder, written, dataset, blend, interest)
+
+
+def load_run(folder: Path, at_us: int | None = None) -> Run:
+    """The version that answers at a moment: the newest whose cutoff is not after `at_us`, else the current one."""
+    version = _version_for(folder, at_us)
+    place = folder / VERSIONS / version
+    manifest = read_manifest(place)
+    _check_sums(place)
+    return Run(
+        folder,
+        manifest,
+        read_snapshot(place / "data"),
+        load_blend(place / "models"),
+        InterestModel.load(place / "interest"),
+    )
+
+
+def read_manifest(place: Path) -> Manifest:
+    """What a version says of itself; RunError where it is damaged or from another format."""
+    document = _read_json(place / MANIFEST)
+    if document.get("format") != FORMAT:
+        raise RunError(f"expected {place} in format {FORMAT}, got {document.get('format')}; fit again")
+    try:
+        return Manifest(**document["manifest"])
+    except (KeyError, TypeError) as error:
+        raise RunError(f"expected a whole {MANIFEST} in {place}, got {error!r}; fit again") from error
+
+
+def versions_of(folder: Path) -> list[Manifest]:
+    """Every whole version of a run, by cutoff."""
+    places = [place.parent for place in (folder / VERSIONS).glob(f"[!.]*/{MANIFEST}")]
+    return sorted((read_manifest(place) for place in places), key=lambda one: (one.cutoff_us, one.version))
+
+
+def fingerprint(dataset_folder: Path) -> str:
+    """A hash over the bytes of a written dataset snapshot."""
+    sums = {path.relative_to(dataset_folder).as_posix(): file_sha256(path) for path in _files(dataset_folder)}
+    return _digest(sums)
+
+
+def _write_version(
+    draft: Path, manifest: Manifest, dataset: Dataset, blend: FittedBlend, interest: InterestModel
+) -> Manifest:
+    for name in ("data", "models", "interest"):
+        (draft / name).mkdir()
+    write_snapshot(dataset, draft / "data")
+    blend.save(draft / "models")
+    interest.save(draft / "interest")
+    sums = {path.relative_to(draft).as_posix(): file_sha256(path) for path in _files(draft)}
+    facts = asdict(manifest) | {"fingerprint": fingerprint(draft / "data"), "version": ""}
+    content = {key: value for key, value in facts.items() if key != "seconds"} | {"files": sums}
+    facts["version"] = _digest(content)[:12]
+    document = {"format": FORMAT, "driftline": __version__, "manifest": facts, "sha256": sums}
+    (draft / MANIFEST).write_text(json.dumps(document, indent=2, allow_nan=False), encoding="utf-8")
+    for path in _files(draft):
+        _sync(path)
+    return Manifest(**facts)
+
+
+def _publish(draft: Path, place: Path) -> None:
+    """Give a whole draft its name; the same content twice is one version."""
+    if place.exists():
+        return
+    draft.chmod(0o755)
+    draft.rename(place)
+    _sync(place.parent)
+
+
+def _version_for(folder: Path, at_us: int | None) -> str:
+    if not (folder / CURRENT).is_file():
+        raise RequestError(f"expected a run folder with {CURRENT}, got {folder}; make one with driftline fit")
+    current = _read_json(folder / CURRENT).get("version")
+    if not isinstance(current, str) or not (folder / VERSIONS / current / MANIFEST).is_file():
+        raise RunError(f"expected the version that {folder / CURRENT} names, got {current!r}; fit again")
+    if at_us is None:
+        return current
+    earlier = [one.version for one in versions_of(folder) if one.cutoff_us <= at_us]
+    return current if not earlier or current in earlier else earlier[-1]
+
+
+def _check_sums(place: Path) -> None:
+    sums = _read_json(place / MANIFEST).get("sha256", {})
+    for name, expected in sums.items():
+        path = place / name
+        if not path.is_file() or file_sha256(path) != expected:
+            raise RunError(f"expected {name} as it was saved in {place}, got a missing or altered file; fit again")
+
+
+def _require_run_or_nothing(folder: Path) -> None:
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / VERSIONS).is_dir()):
+        raise RequestError(f"expected a new folder or an existing run, got {folder} with other things in it; name another")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"expected readable JSON in {path}, got {error}; fit again") from error
+    if not isinstance(document, dict):
+        raise RunError(f"expected a JSON object in {path}, got {type(document).__name__}; fit again")
+    return document
+
+
+def _replace_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write beside, flush to disk, rename: a reader sees the old file or the new one, whole."""
+    draft = path.with_suffix(".draft")
+    try:
+        draft.write_text(json.dumps(document, indent=2), encoding="utf-8")
+        _sync(draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

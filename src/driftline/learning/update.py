@@ -1,0 +1,47 @@
+"""Learn new events without starting again: the next version of a run from the one that answers now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from driftline.data.more import read_more_events, with_events
+from driftline.errors import NotEnoughDataError
+from driftline.interest.model import fit_interest_model
+from driftline.learning.registry import Run, load_run, save_run
+from driftline.types import Progress
+
+
+@dataclass(frozen=True)
+class UpdateReport:
+    """What an update did: events read, events that were new, and the versions before and after."""
+
+    read: int
+    new: int
+    parent: str
+    version: str
+
+
+def update_run(folder: Path, events_file: Path, *, progress: Progress | None = None) -> tuple[Run, UpdateReport]:
+    """Read more events, move every arm by them, keep the names of topics, and save the next version.
+
+    Events that the run already has are dropped, so the same file twice is one update.
+    """
+    run = load_run(folder)
+    more = read_more_events(events_file, run.dataset)
+    if not len(more.log):
+        return run, UpdateReport(more.rows, 0, run.version, run.version)
+    dataset = with_events(run.dataset, more.log)
+    if progress:
+        progress(0, 2, "update the models")
+    blend = run.blend.update(dataset.log.positive, more.log.positive)
+    if progress:
+        progress(1, 2, "update the interests")
+    if not len(dataset.log.positive):
+        raise NotEnoughDataError("expected at least one event that is a sign of interest, got none")
+    interest = fit_interest_model(
+        dataset.log.positive, dataset.catalog, order_only=dataset.order_only, previous=run.interest
+    )
+    manifest = replace(run.manifest, parent=run.version, cutoff_us=dataset.log.last_us + 1, shares=blend.shares)
+    newer = save_run(folder, manifest, dataset, blend, interest)
+    return newer, UpdateReport(more.rows, len(more.log), run.version, newer.version)
