@@ -63,7 +63,7 @@ export function responsive(draw, attributes) {
     last = width;
     box.replaceChildren(...[draw(width)].flat());
   };
-  new ResizeObserver(again).observe(box);
+  new ResizeObserver(() => requestAnimationFrame(again)).observe(box);
   box.redraw = () => { last = 0; again(); };
   return box;
 }

@@ -51,7 +51,7 @@ function drawing(rows, width, names, slot) {
   const x = linear(0, ticks.at(-1), 6, width - 10);
   const axis = ticks.map((tick, i) => s("g", {},
     s("line", { class: "grid", x1: x(tick), x2: x(tick), y1: 4, y2: height - 22 }),
-    s("text", { class: "tick", x: x(tick), y: height - 6, "text-anchor": i ? (i === ticks.length - 1 ? "end" : "middle") : "start" }, `${Math.round(100 * tick)} %`)));
+    s("text", { class: "tick", x: x(tick), y: height - 6, "text-anchor": i ? (i === ticks.length - 1 ? "end" : "middle") : "start" }, `${Math.round(100 * tick)}%`)));
   return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "plot", role: "img", "aria-label": t("forecastTitle", "") },
     axis, rows.map((row, i) => rowMarks(row, i * tall + 15, x, width, names, slot)));
 }

@@ -6,10 +6,10 @@ const locale = () => (language() === "zh" ? "zh-CN" : "en-GB");
 /** A whole number with separators. */
 export const count = (n) => new Intl.NumberFormat(locale()).format(n);
 
-/** A share of one as a percentage: 0.084 is "8.4 %", and above a fifth without the decimal. */
+/** A share of one as a percentage: 0.084 is "8.4%", and above a fifth without the decimal. */
 export function percent(share, digits = Math.abs(share) < 0.2 ? 1 : 0) {
   const text = (100 * share).toFixed(digits).replace("-", "−");
-  return `${text.replace(/^−(0(\.0+)?)$/, "$1")} %`;
+  return `${text.replace(/^−?0\.?0*$/, "0")}%`;
 }
 
 /** A change of share in percentage points, signed. */

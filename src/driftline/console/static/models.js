@@ -33,7 +33,7 @@ function drawing(models, name) {
   const tied = rows.slice(1).filter((row) => tiedWithBest(row, name)).map((row) => row.name);
   const has = (part) => rows.some((row) => row[part][name] !== undefined);
   const number = (text) => ({ text, number: true });
-  const head = [t("modelHead"), t("metrics")[name], number("95 %"), ...(has("warm") ? [number(t("warmHead"))] : []),
+  const head = [t("modelHead"), t("metrics")[name], number("95%"), ...(has("warm") ? [number(t("warmHead"))] : []),
     ...(has("cold") ? [number(t("coldHead"))] : []), number(t("secondsHead"))];
   return [
     h("p", { class: "says" }, t("modelsSays", rows[0].name, metric(rows[0].metrics[name].value), tied.length ? list(tied) : "")),

@@ -7,6 +7,8 @@ import { t } from "./strings.js";
 
 const SHOWN = 16; // rows of the chart of changes
 const PANELS = 12;
+const FOLLOWERS = 3; // panels kept for topics that move with the context
+
 
 export const rises = (one) => one.change.low > 0;
 export const falls = (one) => one.change.high < 0;
@@ -36,7 +38,16 @@ export function populationFigure(population, names, slot) {
     h("h3", {}, t("weeklyTitle")),
     followSentence(population, names),
     h("p", { class: "note" }, t("weeklyHow")),
-    weekly(population, ordered.slice(0, PANELS), names, slot));
+    weekly(population, panelRows(population, ordered), names, slot));
+}
+
+/** The topics of the panels: the most moved, then those that follow the context, beside which its own panel stands. */
+function panelRows(population, ordered) {
+  const follows = population.context?.follows ?? {};
+  const strength = (one) => Math.abs(follows[one.topic].value);
+  const followers = ordered.filter((one) => follows[one.topic]).sort((a, b) => strength(b) - strength(a)).slice(0, FOLLOWERS);
+  const others = ordered.filter((one) => !followers.includes(one));
+  return [...others.slice(0, PANELS - followers.length - (population.context ? 1 : 0)), ...followers];
 }
 
 function followSentence(population, names) {
@@ -51,7 +62,7 @@ const signed = (r) => `${r < 0 ? "−" : "+"}${Math.abs(r).toFixed(2)}`;
 
 function changeTable(population, names) {
   const number = (text) => ({ text, number: true });
-  return table([t("interestHead"), number(t("changeHead")), number("95 %"), number(t("beforeHead")), number(t("afterHead"))],
+  return table([t("interestHead"), number(t("changeHead")), number("95%"), number(t("beforeHead")), number(t("afterHead"))],
     [...population.movements].sort((a, b) => b.change.value - a.change.value).map((one) => [
       names(one.topic), points(one.change.value), `${points(one.change.low)} – ${points(one.change.high)}`,
       percent(one.shares[0]), percent(one.shares.at(-1)),
@@ -80,7 +91,7 @@ function changeRow(row, y, x, { narrow, left, width }, names, slot) {
   const clear = rises(row) || falls(row);
   const c = clear ? `c${slot(row.topic)}` : "unclear";
   const mark = narrow ? y + 26 : y + 14;
-  return s("g", { class: clear ? "" : "pale" },
+  return s("g", { class: clear ? "clear" : "pale" },
     s("text", { class: "rowname", x: narrow ? 8 : left - 8, y: narrow ? y + 14 : y + 18, "text-anchor": narrow ? "start" : "end" }, names(row.topic)),
     s("line", { class: `whisker ${c}`, x1: x(row.change.low), x2: x(row.change.high), y1: mark, y2: mark }),
     s("circle", { class: `point ${c}`, cx: x(row.change.value), cy: mark, r: 4.5 }),
@@ -110,26 +121,29 @@ function small(panel, population, width) {
   const low = panel.free ? Math.min(0, ...values) : 0;
   const x = linear(days[0], days.at(-1), 2, width - 2);
   const y = linear(low, Math.max(...values, low + 1e-9), height - 22, 12);
-  const points_ = known.map(([v, i]) => [x(days[i]), y(v)]);
-  const line = curve(points_);
-  const dot = s("circle", { class: `point ${panel.c}`, cx: -9, cy: -9, r: 4 });
+  const places = known.map(([v, i]) => [x(days[i]), y(v)]);
+  const line = curve(places);
+  const dot = s("circle", { class: `point ${panel.c}`, r: 4, visibility: "hidden" });
   const most = Math.max(...values);
-  const peak = points_[values.indexOf(most)];
+  const peak = places[values.indexOf(most)];
   const svg = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "plot" },
     population.occasions.map((one) => s("line", { class: "holiday", x1: x(toDay(one.date)), x2: x(toDay(one.date)), y1: 4, y2: height - 20 })),
     s("line", { class: "zero", x1: 0, x2: width, y1: y(Math.max(low, 0)), y2: y(Math.max(low, 0)) }),
-    s("path", { class: `under ${panel.c}`, d: `${line}L${points_.at(-1)[0].toFixed(1)},${y(low)}L${points_[0][0].toFixed(1)},${y(low)}Z` }),
+    s("path", { class: `under ${panel.c}`, d: `${line}L${places.at(-1)[0].toFixed(1)},${y(low)}L${places[0][0].toFixed(1)},${y(low)}Z` }),
     s("path", { class: `line ${panel.c}`, d: line }),
-    s("text", { class: "peak", x: Math.min(Math.max(peak[0], 16), width - 16), y: Math.max(9, peak[1] - 4), "text-anchor": "middle" }, panel.form(most)),
+    s("text", { class: "peak", x: Math.min(Math.max(peak[0], 18), width - 18), y: Math.max(9, peak[1] - 4), "text-anchor": "middle" }, panel.form(most)),
     months(days[0], days.at(-1), Math.max(2, Math.floor(width / 62))).map((day) =>
       s("text", { class: "tick", x: x(day), y: height - 5 }, month(fromDay(day)))),
     dot);
   const near = (i) => population.occasions.filter((one) => Math.abs(toDay(one.date) - days[i] - 3) < 4).map((one) => one.name);
   return readable(svg, {
-    n: known.length, label: `${panel.title}. ${t("readHelp")}`, x: (k) => points_[k][0],
+    n: known.length, label: `${panel.title}. ${t("readHelp")}`, x: (k) => places[k][0],
     say: (k) => `${date(population.weeks[known[k][1]])}: ${panel.form(known[k][0])}`,
     show: (k) => [h("p", { class: "when" }, date(population.weeks[known[k][1]])), h("p", {}, panel.form(known[k][0])),
       ...(near(known[k][1]).length ? [h("p", { class: "note" }, list(near(known[k][1])))] : [])],
-    mark: (k) => { dot.setAttribute("cx", k < 0 ? -9 : points_[k][0]); dot.setAttribute("cy", k < 0 ? -9 : points_[k][1]); },
+    mark: (k) => {
+      dot.setAttribute("visibility", k < 0 ? "hidden" : "visible");
+      if (k >= 0) ["cx", "cy"].forEach((name, axis) => dot.setAttribute(name, places[k][axis]));
+    },
   });
 }

@@ -94,7 +94,7 @@ function drawing(river, width, view, name, slot, changes) {
   frame.x = linear(days[0], now + ahead, frame.left, frame.right);
   const parts = view === "lines" ? lineParts(river, frame, slot, name) : streamParts(river, frame, slot, name);
   const total = frame.top + frame.height + 74;
-  const rule = s("line", { class: "cursor", y1: frame.top, y2: frame.top + frame.height + 36, x1: -9, x2: -9 });
+  const rule = s("line", { class: "cursor", y1: frame.top, y2: frame.top + frame.height + 36, visibility: "hidden" });
   const svg = s("svg", { width, height: total, viewBox: `0 0 ${width} ${total}`, class: "plot" },
     fade(frame), grid(frame), parts, nowMark(frame), changeMarks(river, frame, changes), visitTicks(river, frame),
     timeAxis(frame), rule);
@@ -103,7 +103,10 @@ function drawing(river, width, view, name, slot, changes) {
     n: days.length, label: `${t("riverTitleShort", river.user_id)}. ${t("readHelp")}`, x,
     say: (i) => `${longDate(river.dates[i])}: ${ordered(river, i).map((k) => `${name(k)} ${percent(river.curves[k].share[i])}`).join(", ")}`,
     show: (i) => cardOf(river, i, name, slot),
-    mark: (i) => { rule.setAttribute("x1", i < 0 ? -9 : x(i)); rule.setAttribute("x2", i < 0 ? -9 : x(i)); },
+    mark: (i) => {
+      rule.setAttribute("visibility", i < 0 ? "hidden" : "visible");
+      if (i >= 0) ["x1", "x2"].forEach((name) => rule.setAttribute(name, x(i)));
+    },
   });
 }
 
@@ -159,9 +162,9 @@ function changeMarks(river, frame, changes) {
   return changes.map((change, k) => {
     const x = frame.x(frame.days[change.i]);
     return s("g", { class: "change" },
-      s("line", { x1: x, x2: x, y1: frame.top - 2, y2: frame.top + frame.height }),
-      s("circle", { cx: x, cy: frame.top - 10, r: 8.5 }),
-      s("text", { x, y: frame.top - 6, "text-anchor": "middle" }, k + 1));
+      s("line", { x1: x, x2: x, y1: frame.top, y2: frame.top + frame.height - 6 }),
+      s("circle", { cx: x, cy: frame.top + frame.height + 2, r: 8.5 }),
+      s("text", { x, y: frame.top + frame.height + 6, "text-anchor": "middle" }, k + 1));
   });
 }
 
@@ -223,23 +226,23 @@ function streamLabel(layer, k, river, frame, middle, name, slot) {
 }
 
 function lineParts(river, frame, slot, name) {
-  const bands = river.forecast.flatMap((step) => step.bands.map((one) => one.high50));
-  const top = Math.max(...river.curves.flatMap((one) => one.share), ...bands);
+  const named = river.curves.map((one, k) => [one, k]).filter(([one]) => one.topic >= 0); // the rest would dwarf them
+  const bands = river.forecast.flatMap((step) => step.bands.filter((one) => one.topic >= 0).map((one) => one.high50));
+  const top = Math.max(...named.flatMap(([one]) => one.share), ...bands);
   const ticks = steps(top, 4);
   const y = linear(0, ticks.at(-1), frame.top + frame.height, frame.top + 4);
   const clamp = (value) => y(Math.min(value, ticks.at(-1)));
   const axis = ticks.map((tick) => s("g", {},
     s("line", { class: "grid", x1: frame.left, x2: frame.right, y1: y(tick), y2: y(tick) }),
-    s("text", { class: "tick", x: frame.left - 6, y: y(tick) + 4, "text-anchor": "end" }, `${Math.round(100 * tick)} %`)));
+    s("text", { class: "tick", x: frame.left - 6, y: y(tick) + 4, "text-anchor": "end" }, `${Math.round(100 * tick)}%`)));
   const x = (i) => frame.x(frame.days[i]);
-  const named = river.curves.map((one, k) => [one, k]);
-  const shades = named.map(([one]) => one.topic >= 0 && s("path", {
+  const shades = named.map(([one]) => s("path", {
     class: `shade c${slot(one.topic)}`,
     d: band(one.low.map((v, i) => [x(i), clamp(v)]), one.high.map((v, i) => [x(i), clamp(v)])),
   }));
   const paths = named.map(([one]) =>
     s("path", { class: `line c${slot(one.topic)}`, d: curve(one.share.map((v, i) => [x(i), clamp(v)])) }));
-  return [axis, shades, paths, named.map(([one]) => lineForecast(river, frame, one, clamp, slot)), endLabels(river, frame, clamp, name, slot)];
+  return [axis, shades, paths, named.map(([one]) => lineForecast(river, frame, one, clamp, slot)), endLabels(named, river, frame, clamp, name, slot)];
 }
 
 function lineForecast(river, frame, one, y, slot) {
@@ -249,19 +252,19 @@ function lineForecast(river, frame, one, y, slot) {
   const at = [frame.now, ...river.forecast.map((step) => frame.now + step.days)].map(frame.x);
   const area = (low, high, className) => s("path", { class: `${className} c${slot(one.topic)}`,
     d: band(bands.map((b, i) => [at[i], y(b[low])]), bands.map((b, i) => [at[i], y(b[high])])) });
-  return one.topic >= 0 && river.forecast.length > 0 && s("g", {},
+  return river.forecast.length > 0 && s("g", {},
     area("low90", "high90", "in90"), area("low50", "high50", "in50"),
     s("path", { class: `line ahead c${slot(one.topic)}`, d: curve(bands.map((b, i) => [at[i], y(b.share)])) }));
 }
 
-function endLabels(river, frame, y, name, slot) {
+function endLabels(named, river, frame, y, name, slot) {
   if (frame.narrow) return null;
   const step = river.forecast.at(-1);
-  const end = river.curves.map((one) => y(step?.bands.find((b) => b.topic === one.topic)?.share ?? one.share.at(-1)));
+  const end = named.map(([one]) => y(step?.bands.find((b) => b.topic === one.topic)?.share ?? one.share.at(-1)));
   const places = spread(end, 15, frame.top + 6, frame.top + frame.height);
-  return river.curves.map((one, k) => s("g", {},
-    s("path", { class: `leader c${slot(one.topic)}`, d: `M${frame.right + 2},${end[k]}L${frame.right + 10},${places[k]}` }),
-    s("text", { class: `end c${slot(one.topic)}`, x: frame.right + 13, y: places[k] + 4 }, clip(name(k), 24))));
+  return named.map(([one, k], i) => s("g", {},
+    s("path", { class: `leader c${slot(one.topic)}`, d: `M${frame.right + 2},${end[i]}L${frame.right + 10},${places[i]}` }),
+    s("text", { class: `end c${slot(one.topic)}`, x: frame.right + 13, y: places[i] + 4 }, clip(name(k), 24))));
 }
 
 const clip = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);

@@ -37,7 +37,7 @@ const STRINGS = {
     people: "people", items: "items", events: "events", topics: "interests", days: "days", took: "made in",
     minutes: (m, s) => `${m} min ${s} s`,
 
-    riverTitle: (user) => `One person’s year: ${user}`,
+    riverTitle: (user) => `The year of one person: ${user}`,
     riverTitleShort: (user) => `One person: ${user}`,
     riverSays: (first, firstShare, last, lastShare, from) =>
       first === last
@@ -57,10 +57,10 @@ const STRINGS = {
 
     forecastTitle: (days) => `The next ${days} days`,
     forecastSays: (name, share, low, high) =>
-      `Most of it should go to ${name}: ${share}, with 90 % confidence between ${low} and ${high}.`,
+      `Most of it should go to ${name}: ${share} (90% interval ${low} to ${high}).`,
     forecastCame: (inside, all, n) =>
-      `What then came (${n} events, ◆) fell inside the 90 % interval for ${inside} of ${all} interests.`,
-    share: "expected", in50: "50 % interval", in90: "90 % interval", came: "what came", nowShare: "now",
+      `What then came (${n} events, ◆) fell inside the 90% interval for ${inside} of ${all} interests.`,
+    share: "expected", in50: "50% interval", in90: "90% interval", came: "what came", nowShare: "now",
 
     slateTitle: (date) => `What it would have recommended on ${date}`,
     slateSays: (hit, all, until) =>
@@ -79,7 +79,7 @@ const STRINGS = {
         : `${best} ranks best (${value}), and better than every other by more than chance.`,
     modelsHow: (targets, users, date) =>
       `Models learned from what came before ${date} and then had to name ${targets} later events of ${users} people ` +
-      "among all items, reading each person’s own past alone. Whiskers are 95 % intervals over people.",
+      "among all items, reading each person’s own past alone. Whiskers are 95% intervals over people.",
     modelHead: "Model", metricHead: "Measure", warmHead: "known items", coldHead: "new items", secondsHead: "fit",
     best: "best", tied: "tied with best", behind: (d) => `${d} behind`,
     seconds: (s) => `${s} s`,
@@ -89,12 +89,12 @@ const STRINGS = {
     movesTitle: "What people move toward",
     movesSays: (a, b, ups, downs) =>
       `${ups} ${ups === 1 ? "interest" : "interests"} rose and ${downs} fell beyond chance between ${a} and ${b}.`,
-    movesHow: (a, b) => `Change of the share of all events, in percentage points, from ${a} to ${b}; 95 % intervals over people.`,
+    movesHow: (a, b) => `Change of the share of all events, in percentage points, from ${a} to ${b}; 95% intervals over people.`,
     rising: "rising", falling: "falling", unclear: "no clear change",
     changeHead: "Change", beforeHead: "first week", afterHead: "last week",
     weeklyTitle: "Week by week",
     weeklyHow: "Share of all events in each week; each panel has its own height. Thin rules are holidays.",
-    follows: (name, r) => `moves with ${name} (r ${r})`,
+    follows: (name, r) => `r ${r} with ${name}`,
     followSays: (topic, name, r) => `${topic} moves with ${name} week by week (r ${r}, slow trends removed).`,
     temperature: "temperature",
     withoutTopic: (share) => `${share} of events are on items without a topic and are left out here.`,
@@ -152,9 +152,9 @@ const STRINGS = {
     otherInterests: "其余",
 
     forecastTitle: (days) => `未来 ${days} 天`,
-    forecastSays: (name, share, low, high) => `预计最多的是 ${name}：${share}，90 % 区间为 ${low} 到 ${high}。`,
-    forecastCame: (inside, all, n) => `后来实际发生的（${n} 条，◆）在 ${all} 种兴趣中有 ${inside} 种落在 90 % 区间内。`,
-    share: "预计", in50: "50 % 区间", in90: "90 % 区间", came: "实际", nowShare: "现在",
+    forecastSays: (name, share, low, high) => `预计最多的是 ${name}：${share}，90% 区间为 ${low} 到 ${high}。`,
+    forecastCame: (inside, all, n) => `后来实际发生的（${n} 条，◆）在 ${all} 种兴趣中有 ${inside} 种落在 90% 区间内。`,
+    share: "预计", in50: "50% 区间", in90: "90% 区间", came: "实际", nowShare: "现在",
 
     slateTitle: (date) => `${date} 当天会推荐什么`,
     slateSays: (hit, all, until) =>
@@ -170,7 +170,7 @@ const STRINGS = {
     modelsSays: (best, value, tied) =>
       tied ? `${best} 最好（${value}）；${tied} 与它没有可分辨的差别。` : `${best} 最好（${value}），且超过其他所有模型，并非偶然。`,
     modelsHow: (targets, users, date) =>
-      `模型只学习 ${date} 之前的数据，再为 ${users} 人的 ${targets} 条后来的行为在全部物品中排序，只读本人的过去。须线为 95 % 区间（对人）。`,
+      `模型只学习 ${date} 之前的数据，再为 ${users} 人的 ${targets} 条后来的行为在全部物品中排序，只读本人的过去。须线为 95% 区间（对人）。`,
     modelHead: "模型", metricHead: "指标", warmHead: "已知物品", coldHead: "新物品", secondsHead: "训练",
     best: "最好", tied: "与最好并列", behind: (d) => `落后 ${d}`,
     seconds: (s) => `${s} 秒`,
@@ -179,12 +179,12 @@ const STRINGS = {
 
     movesTitle: "人们正转向什么",
     movesSays: (a, b, ups, downs) => `从 ${a} 到 ${b}，${ups} 种兴趣上升、${downs} 种下降，均超出偶然。`,
-    movesHow: (a, b) => `占全部行为份额的变化（百分点），从 ${a} 到 ${b}；95 % 区间（对人）。`,
+    movesHow: (a, b) => `占全部行为份额的变化（百分点），从 ${a} 到 ${b}；95% 区间（对人）。`,
     rising: "上升", falling: "下降", unclear: "无明显变化",
     changeHead: "变化", beforeHead: "首周", afterHead: "末周",
     weeklyTitle: "逐周变化",
     weeklyHow: "每周占全部行为的份额；各图高度不同。细线为节日。",
-    follows: (name, r) => `随${name}变化（r ${r}）`,
+    follows: (name, r) => `与${name} r ${r}`,
     followSays: (topic, name, r) => `${topic} 逐周随${name}变化（r ${r}，已去除缓慢趋势）。`,
     temperature: "气温",
     withoutTopic: (share) => `${share} 的行为所涉物品没有主题，这里不计。`,
