@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from driftline.cli import check as _check  # noqa: F401  # registers its command
 from driftline.cli import evaluate as _evaluate  # noqa: F401
+from driftline.cli import prepare as _prepare  # noqa: F401
 from driftline.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -62,7 +62,7 @@ def check_free(out: Path, *, overwrite: bool) -> None:
     foreign = [name for name in names if name.split(".")[0] not in _OURS and name not in _NOTICES]
     if foreign:
         raise DatasetError(
-            f"expected a dataset folder to overwrite, got {out}, which also holds {sorted(foreign)[0]}; choose another"
+            f"expected a dataset folder to overwrite, got {out}, which also holds {min(foreign)}; choose another"
         )
 
 

@@ -1,4 +1,4 @@
-"""The data that ships inside the package, each source in a folder of its own; `NOTICE.md` has licences and attributions."""
+"""The data that ships inside the package, each source in a folder of its own; `NOTICE.md` has the licences."""
 
 from __future__ import annotations
 
@@ -90,6 +90,15 @@ def occasions() -> Any:
     )
 
 
+def _stackexchange_beer(folder: Path) -> Prepared:
+    """Questions with a link to each, as its licence asks."""
+    import polars as pl
+
+    prepared = _as_published("stackexchange")(folder)
+    link = pl.lit("https://alcohol.stackexchange.com/questions/").add(pl.col("item_id")).alias("link")
+    return replace(prepared, tables={**prepared.tables, "items": prepared.tables["items"].with_columns(link)})
+
+
 def _idea_news(folder: Path) -> Prepared:
     from driftline.data.formats.idea_news import read_idea_news
 
@@ -99,7 +108,7 @@ def _idea_news(folder: Path) -> Prepared:
 _READERS: dict[str, tuple[str, Callable[[Path], Prepared]]] = {
     "online-retail": ("online_retail", _online_retail),
     "movietweetings": ("movietweetings", _as_published("movietweetings")),
-    "stackexchange-beer": ("stackexchange_beer", _as_published("stackexchange")),
+    "stackexchange-beer": ("stackexchange_beer", _stackexchange_beer),
     "open-bandit": ("open_bandit", _as_published("open-bandit")),
     "idea-news": ("idea_news", _idea_news),
 }

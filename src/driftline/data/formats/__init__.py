@@ -37,4 +37,4 @@ class Reader(Protocol):
 
 def reader(name: str) -> Reader:
     """The reader of a format; its module is imported when it is asked for."""
-    return cast(Reader, import_module(f"driftline.data.formats.{FORMATS[name]}").read)
+    return cast("Reader", import_module(f"driftline.data.formats.{FORMATS[name]}").read)

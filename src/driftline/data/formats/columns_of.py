@@ -16,8 +16,8 @@ def epoch_seconds(name: str) -> pl.Expr:
 
 
 def moment(name: str, *formats: str) -> pl.Expr:
-    """Text in one of several forms (the letters of strftime) as a moment; without a zone it is UTC."""
-    text = pl.col(name).str.strip_chars()
+    """Text in one of several forms (the letters of strftime, without the zone) as a moment of UTC."""
+    text = pl.col(name).str.strip_chars().str.replace(r"(Z|\+00:00)$", "")
     read = [text.str.to_datetime(one, time_unit="us", strict=False, exact=True) for one in formats]
     return pl.coalesce(read).dt.replace_time_zone("UTC")
 

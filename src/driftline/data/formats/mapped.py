@@ -10,12 +10,12 @@ import polars as pl
 
 from driftline.data.formats.columns_of import MOMENT
 from driftline.data.formats.prepared import FileReport, Prepared
-from driftline.data.formats.rows import Rows, read_csv, require
+from driftline.data.formats.rows import LeftOut, Rows, read_csv, require
 from driftline.data.formats.source import Source
 from driftline.errors import DatasetError, RequestError
 
 _NEEDED = ("user_id", "item_id")
-_PATTERNS = ("*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz", "*.txt", "*.jsonl", "*.ndjson", "*.parquet")
+_PATTERNS = ("*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz", "*.txt", "*.jsonl", "*.parquet")
 
 
 def read_mapped(source: Source, mapping: Mapping[str, str], *, event: str | None, separator: str | None) -> Prepared:
@@ -46,11 +46,12 @@ def read_mapped(source: Source, mapping: Mapping[str, str], *, event: str | None
 
 def _read(path: Path, separator: str | None) -> Rows:
     name = path.name.lower()
-    if name.endswith((".parquet", ".jsonl", ".ndjson")):
+    if name.endswith((".parquet", ".jsonl")):
         from driftline.data.tables import read_table
 
-        table = read_table(path if not name.endswith(".ndjson") else path)
-        return Rows(path.name, table.frame, table.frame.height)
+        table = read_table(path)
+        left_out = (LeftOut("damaged_lines", table.damaged, table.damaged_example),) if table.damaged else ()
+        return Rows(path.name, table.frame, table.frame.height + table.damaged, left_out)
     tabbed = name.endswith((".tsv", ".tsv.gz", ".txt"))
     return read_csv(path, (), separator=separator or ("\t" if tabbed else ","))
 

@@ -106,7 +106,8 @@ def read_fields(path: Path, names: Sequence[str], *, separator: str, n_needed: i
     Lines with fewer or more fields are left out and counted; blank lines are not lines.
     """
     needed = len(names) if n_needed is None else n_needed
-    lines = pl.Series("line", read_text(path).splitlines() or [""], dtype=pl.String)
+    # Not splitlines(): in Latin-1 texts and in titles there are characters that it would take for line ends.
+    lines = pl.Series("line", read_text(path).replace("\r\n", "\n").split("\n"), dtype=pl.String)
     frame = pl.DataFrame([lines.filter(lines.str.strip_chars() != "")])
     fields = pl.col("line").str.split(separator)
     rows = Rows(path.name, frame.with_columns(fields.alias("fields"), fields.list.len().alias("n")), frame.height)

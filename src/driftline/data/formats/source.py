@@ -22,14 +22,14 @@ _MAX_FILES = 100_000
 
 @dataclass(frozen=True)
 class Source:
-    """Files of a published dataset. `single` says that one file was named; files beside it are used where they fit."""
+    """Files of a published dataset. `single` is the file that was named alone; those beside it may help."""
 
     name: str
     files: tuple[Path, ...]
     single: Path | None = None
 
     def find(self, *patterns: str) -> Path | None:
-        """The file whose name matches a pattern (`u.data`, `*.inter`), the first pattern first; None where none does."""
+        """The file whose name matches a pattern (`u.data`, `*.inter`), the first pattern first, or None."""
         found = self.find_all(*patterns)
         return found[0] if found else None
 
@@ -41,16 +41,17 @@ class Source:
         return (self.single,) if self.single in matching else tuple(matching)
 
     def need(self, *patterns: str, what: str) -> Path:
-        """The file that matches; DatasetError that names what was expected and what is there."""
+        """The file that matches (of a source that is one file: that file); DatasetError that names what is there."""
         found = self.find(*patterns)
-        if found is None:
+        if found is None or (self.single is not None and found != self.single):
             raise self.lacks(" or ".join(patterns), what)
         return found
 
     def lacks(self, expected: str, what: str) -> DatasetError:
         """The error of a source without a file that its format cannot do without."""
-        there = ", ".join(path.name for path in self.files[:8]) or "nothing"
-        more = f" and {len(self.files) - 8} more" if len(self.files) > 8 else ""
+        files = (self.single,) if self.single else self.files
+        there = ", ".join(path.name for path in files[:8]) or "nothing"
+        more = f" and {len(files) - 8} more" if len(files) > 8 else ""
         return DatasetError(
             f"expected {expected} ({what}) in {self.name}, got {there}{more}; "
             "name the folder, file or archive as it is published, or another format with --as"
@@ -120,7 +121,8 @@ def _untar(archive: Path, folder: Path) -> None:
             target = _inside(folder, entry.name)
             target.parent.mkdir(parents=True, exist_ok=True)
             read = tarred.extractfile(entry)
-            assert read is not None
+            if read is None:
+                raise tarfile.TarError(f"an entry without content, {entry.name!r}")
             with read, target.open("wb") as written:
                 shutil.copyfileobj(read, written)
 
