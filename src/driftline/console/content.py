@@ -150,10 +150,10 @@ class Models:
 
 @dataclass(frozen=True)
 class Movement:
-    """A topic of everybody: its share in each week, and the change between the two halves that are compared."""
+    """A topic of everybody: its share in each step (None without events), and the change between two spans."""
 
     topic: int
-    shares: tuple[float, ...]
+    shares: tuple[float | None, ...]
     change: Interval
 
 
@@ -167,9 +167,9 @@ class Occasion:
 
 @dataclass(frozen=True)
 class ContextLine:
-    """A series beside the topics, a value per week (None where there is none), with the unit that it is in.
+    """A series beside the topics, a value per step (None where there is none), with the unit that it is in.
 
-    `follows` says which topics move with it week by week: their correlation with it, both less their slow trend.
+    `follows` says which topics move with it day by day: their correlation with it, both less their slow trend.
     """
 
     name: str
@@ -180,9 +180,10 @@ class ContextLine:
 
 @dataclass(frozen=True)
 class Population:
-    """What people move toward: weekly shares of all topics, and changes between `earlier` and `recent` (day spans)."""
+    """What people move toward: shares of all topics in steps of days, and changes from span `earlier` to `recent`."""
 
-    weeks: tuple[str, ...]
+    steps: tuple[str, ...]
+    step_days: int
     earlier: tuple[str, str]
     recent: tuple[str, str]
     movements: tuple[Movement, ...]

@@ -74,7 +74,9 @@ def render(report: Report) -> str:
 
 def bundle() -> str:
     """All modules as one script."""
-    return "\n".join(as_value(name.removesuffix(".js"), (STATIC / name).read_text(encoding="utf-8")) for name in MODULES)
+    return "\n".join(
+        as_value(name.removesuffix(".js"), (STATIC / name).read_text(encoding="utf-8")) for name in MODULES
+    )
 
 
 def as_value(name: str, text: str) -> str:

@@ -37,7 +37,7 @@ export function populationFigure(population, names, slot) {
     h("details", {}, h("summary", {}, t("table")), changeTable(population, names)),
     h("h3", {}, t("weeklyTitle")),
     followSentence(population, names),
-    h("p", { class: "note" }, t("weeklyHow")),
+    h("p", { class: "note" }, t("weeklyHow", population.step_days), population.occasions.length ? ` ${t("rules")}` : ""),
     weekly(population, panelRows(population, ordered), names, slot));
 }
 
@@ -65,9 +65,14 @@ function changeTable(population, names) {
   return table([t("interestHead"), number(t("changeHead")), number("95%"), number(t("beforeHead")), number(t("afterHead"))],
     [...population.movements].sort((a, b) => b.change.value - a.change.value).map((one) => [
       names(one.topic), points(one.change.value), `${points(one.change.low)} – ${points(one.change.high)}`,
-      percent(one.shares[0]), percent(one.shares.at(-1)),
+      ...ends(one.shares),
     ]), { caption: t("movesTitle") });
 }
+
+const ends = (shares) => {
+  const known = shares.filter((share) => share !== null);
+  return [known[0], known.at(-1)].map((share) => percent(share ?? 0));
+};
 
 function changes(rows, width, names, slot) {
   const narrow = width < 560;
@@ -115,7 +120,7 @@ function weekly(population, rows, names, slot) {
 
 function small(panel, population, width) {
   const height = 104;
-  const days = population.weeks.map(toDay);
+  const days = population.steps.map(toDay);
   const known = panel.values.map((v, i) => [v, i]).filter(([v]) => v !== null);
   const values = known.map(([v]) => v);
   const low = panel.free ? Math.min(0, ...values) : 0;
@@ -135,11 +140,11 @@ function small(panel, population, width) {
     months(days[0], days.at(-1), Math.max(2, Math.floor(width / 62))).map((day) =>
       s("text", { class: "tick", x: x(day), y: height - 5 }, month(fromDay(day)))),
     dot);
-  const near = (i) => population.occasions.filter((one) => Math.abs(toDay(one.date) - days[i] - 3) < 4).map((one) => one.name);
+  const near = (i) => population.occasions.filter((one) => Math.abs(toDay(one.date) - days[i] - population.step_days / 2) <= population.step_days / 2 + 1).map((one) => one.name);
   return readable(svg, {
     n: known.length, label: `${panel.title}. ${t("readHelp")}`, x: (k) => places[k][0],
-    say: (k) => `${date(population.weeks[known[k][1]])}: ${panel.form(known[k][0])}`,
-    show: (k) => [h("p", { class: "when" }, date(population.weeks[known[k][1]])), h("p", {}, panel.form(known[k][0])),
+    say: (k) => `${date(population.steps[known[k][1]])}: ${panel.form(known[k][0])}`,
+    show: (k) => [h("p", { class: "when" }, date(population.steps[known[k][1]])), h("p", {}, panel.form(known[k][0])),
       ...(near(known[k][1]).length ? [h("p", { class: "note" }, list(near(known[k][1])))] : [])],
     mark: (k) => {
       dot.setAttribute("visibility", k < 0 ? "hidden" : "visible");
