@@ -26,7 +26,9 @@ def fit_run(
     """
     settings = settings or FitSettings()
     if not len(dataset.log.positive):
-        raise NotEnoughDataError("expected at least one event that is a sign of interest, got none; see driftline check")
+        raise NotEnoughDataError(
+            "expected at least one event that is a sign of interest, got none; see driftline check"
+        )
     fold = production_fold(dataset)
     arms = choose_arms(dataset, settings.arms)
     models = make_models(arms, settings)
@@ -36,9 +38,7 @@ def fit_run(
     blend = trained.fitted[BLEND]
     if not isinstance(blend, FittedBlend):
         raise TypeError(f"training returned {type(blend).__name__} as the blend")
-    interest = fit_interest_model(
-        fold.train, dataset.catalog, order_only=dataset.order_only, seed=settings.seed
-    )
+    interest = fit_interest_model(fold.train, dataset.catalog, order_only=dataset.order_only, seed=settings.seed)
     manifest = Manifest(
         version="",
         cutoff_us=dataset.log.last_us + 1,

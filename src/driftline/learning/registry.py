@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from driftline import __version__
-from driftline.data.dataset import Dataset
+from driftline.data.dataset import Dataset, detect_repeats
 from driftline.data.snapshot import read_snapshot, write_snapshot
 from driftline.errors import RequestError, RunError, SaveError
 from driftline.interest.model import InterestModel
@@ -31,6 +31,7 @@ from driftline.learning.names import load_blend
 from driftline.models.base import FittedModel
 from driftline.models.storage import file_sha256
 from driftline.ranking.blend import FittedBlend
+from driftline.ranking.recommender import Recommender
 from driftline.types import format_time
 
 FORMAT = 1
@@ -78,6 +79,12 @@ class Run:
         """Every fitted model by its short name, the blend among them."""
         return {**self.blend.arms, self.blend.name: self.blend}
 
+    def recommender(self, at_us: int) -> Recommender:
+        """What answers `recommend` at a moment; its slates carry the provenance."""
+        dataset = self.dataset
+        repeats = dataset.repeats or detect_repeats(dataset.log.positive)
+        return Recommender(dataset.log, dataset.catalog, self.blend, repeats, self.provenance(at_us))
+
     def provenance(self, at_us: int) -> dict[str, Any]:
         """What every answer says of the model behind it: version, cutoff, and whether it has seen past `at`."""
         return {
@@ -87,9 +94,7 @@ class Run:
         }
 
 
-def save_run(
-    folder: Path, manifest: Manifest, dataset: Dataset, blend: FittedBlend, interest: InterestModel
-) -> Run:
+def save_run(folder: Path, manifest: Manifest, dataset: Dataset, blend: FittedBlend, interest: InterestModel) -> Run:
     """Write a new version into RUN and make it the current one; the version id is filled in from the content."""
     _require_run_or_nothing(folder)
     try:
@@ -104,7 +109,7 @@ def save_run(
         _replace_json(folder / CURRENT, {"format": FORMAT, "version": written.version})
     except OSError as error:
         raise SaveError(
-            f"could not write {folder}: {error.strerror or error}; what was there still answers, free space and fit again"
+            f"could not write {folder}: {error.strerror or error}; what was there still answers; free some space"
         ) from error
     return Run(folder, written, dataset, blend, interest)
 
@@ -197,7 +202,9 @@ def _check_sums(place: Path) -> None:
 
 def _require_run_or_nothing(folder: Path) -> None:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / VERSIONS).is_dir()):
-        raise RequestError(f"expected a new folder or an existing run, got {folder} with other things in it; name another")
+        raise RequestError(
+            f"expected a new folder or an existing run, got {folder} with other things in it; name another"
+        )
 
 
 def _files(folder: Path) -> list[Path]:

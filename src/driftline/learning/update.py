@@ -34,7 +34,7 @@ def update_run(folder: Path, events_file: Path, *, progress: Progress | None = N
     dataset = with_events(run.dataset, more.log)
     if progress:
         progress(0, 2, "update the models")
-    blend = run.blend.update(dataset.log.positive, more.log.positive)
+    blend = run.blend.update(more.log.positive)
     if progress:
         progress(1, 2, "update the interests")
     if not len(dataset.log.positive):

@@ -24,7 +24,8 @@ from driftline.errors import NotEnoughDataError, RunError, SaveError
 from driftline.metrics.ranks import CELLS_PER_BATCH
 from driftline.models.base import FittedModel, Model, Updates
 from driftline.models.storage import read_model, write_model
-from driftline.ranking.features import PER_ARM, arm_scores, union_of
+from driftline.ranking.candidates import PER_ARM, arm_scores, candidates_of
+from driftline.ranking.choosing import choose
 from driftline.ranking.stacking import Weights
 from driftline.types import Progress, Rows, Scores
 
@@ -51,31 +52,40 @@ class FittedBlend:
     shares: Mapping[str, float] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
 
-    def score(self, histories: Histories, items: Rows | None = None) -> Scores:
-        """Numbers to sort by, shape [n_queries, n_items] or [n_queries, len(items)]; histories may be masked."""
+    def score(
+        self, histories: Histories, items: Rows | None = None, *, allowed: NDArray[np.bool_] | None = None
+    ) -> Scores:
+        """Numbers to sort by, shape [n_queries, n_items] or [n_queries, len(items)].
+
+        `allowed` [n_items] keeps the places among an arm's best for the items that may be shown.
+        """
         n_items = histories.log.n_items
         size = max(1, CELLS_PER_BATCH // max(n_items * len(self.arms), 1))
-        parts = [self._score_batch(batch) for batch in histories.batches(size)]
+        parts = [self._score_batch(batch, allowed) for batch in histories.batches(size)]
         scores = np.concatenate(parts) if parts else np.zeros((0, n_items), np.float32)
         return scores if items is None else scores[:, items]
 
-    def item_shares(self, histories: Histories, items: Rows) -> dict[str, NDArray[np.float64]]:
+    def item_shares(
+        self, histories: Histories, items: Rows, *, allowed: NDArray[np.bool_] | None = None
+    ) -> dict[str, NDArray[np.float64]]:
         """What part of each item's score each arm brought, for one query: arrays of shape [len(items)].
 
         Shares of an item sum to 1; an item that no arm ranks is popularity's.
         """
-        parts = self.contributions(histories, items)
+        parts = self.contributions(histories, items, allowed=allowed)
         total = np.sum(list(parts.values()), axis=0)
         shares = {name: np.where(total > 0, part / np.where(total > 0, total, 1), 0.0) for name, part in parts.items()}
         if (total <= 0).any():
             shares["popularity"] = np.where(total > 0, shares.get("popularity", np.zeros(len(items))), 1.0)
         return shares
 
-    def contributions(self, histories: Histories, items: Rows) -> dict[str, NDArray[np.float64]]:
+    def contributions(
+        self, histories: Histories, items: Rows, *, allowed: NDArray[np.bool_] | None = None
+    ) -> dict[str, NDArray[np.float64]]:
         """What the score of each item would lose without each arm, for one query: arrays of shape [len(items)]."""
-        union = union_of(arm_scores(self.arms, histories), self._allowed(histories))
-        dense = np.zeros((histories.log.n_items, union.features.shape[1]), np.float32)
-        dense[union.item] = union.features
+        candidates = candidates_of(arm_scores(self.arms, histories), self._allowed(histories, allowed))
+        dense = np.zeros((histories.log.n_items, candidates.features.shape[1]), np.float32)
+        dense[candidates.item] = candidates.features
         weighted = (dense[items] * self.weights.ravel()).reshape(len(items), len(self.arms), PER_ARM).sum(2)
         return {name: weighted[:, arm].astype(np.float64) for arm, name in enumerate(self.arms)}
 
@@ -129,21 +139,23 @@ class FittedBlend:
         except (KeyError, json.JSONDecodeError) as error:
             raise RunError(f"expected a whole blend in {folder}, got none of {error}; fit again") from error
 
-    def _score_batch(self, histories: Histories) -> Scores:
-        union = union_of(arm_scores(self.arms, histories), self._allowed(histories))
+    def _score_batch(self, histories: Histories, allowed: NDArray[np.bool_] | None) -> Scores:
+        candidates = candidates_of(arm_scores(self.arms, histories), self._allowed(histories, allowed))
         n_items = histories.log.n_items
         tail = self.popularity[:n_items] / (self.popularity.max(initial=0) + 1) - 1
         scores = np.tile(np.pad(tail, (0, n_items - len(tail)), constant_values=-1), (len(histories), 1))
-        scores[union.query, union.item] = union.features @ self.weights.ravel().astype(np.float32)
+        scores[candidates.query, candidates.item] = candidates.features @ self.weights.ravel().astype(np.float32)
         return scores.astype(np.float32, copy=False)
 
-    def _allowed(self, histories: Histories) -> NDArray[np.bool_] | None:
-        if not self.exclude_history:
+    def _allowed(self, histories: Histories, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        if not self.exclude_history and allowed is None:
             return None
-        allowed = np.ones((len(histories), histories.log.n_items), bool)
-        positions, query = histories.flat()
-        allowed[query, histories.log.item_row[positions]] = False
-        return allowed
+        shape = (len(histories), histories.log.n_items)
+        mask = np.ones(shape, bool) if allowed is None else np.tile(allowed, (len(histories), 1))
+        if self.exclude_history:
+            positions, query = histories.flat()
+            mask[query, histories.log.item_row[positions]] = False
+        return mask
 
 
 @dataclass(frozen=True)
@@ -174,11 +186,20 @@ class Blend:
         if not arms:
             raise NotEnoughDataError("expected at least one arm to blend, got none")
         if self.weights is None and stack is not None:
-            from driftline.ranking.choosing import stacked
-
             return stacked(arms, stack, seed=seed)
         weights = np.array(self.weights if self.weights is not None else [(1.0,) * PER_ARM] * len(arms), np.float64)
         return with_weights(arms, weights, log, exclude_history=self.exclude_history)
+
+
+def stacked(arms: Arms, stack: Targets, *, seed: int = 0) -> FittedBlend:
+    """The blend of these arms that is best on held-out validation users; equal weights where there are no targets."""
+    exclude = stack.repeats == "exclude"
+    if not len(stack):
+        return with_weights(arms, np.ones((len(arms), PER_ARM)), stack.train, exclude_history=exclude)
+    chosen = choose(arms, stack, seed=seed)
+    kept = {name: arms[name] for name in chosen.names}
+    blend = with_weights(kept, chosen.weights, stack.train, exclude_history=exclude)
+    return replace(blend, shares=chosen.shares, dropped=chosen.dropped)
 
 
 def with_weights(arms: Arms, weights: Weights, log: EventLog, *, exclude_history: bool) -> FittedBlend:

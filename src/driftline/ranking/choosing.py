@@ -1,9 +1,9 @@
-"""Choose the arms and weights of a blend on validation: what earns nothing goes, and it never ends below its best arm."""
+"""Choose arms and weights of a blend on validation: what earns nothing goes; never below the best arm alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from driftline.data.targets import Targets
 from driftline.metrics.ranks import CELLS_PER_BATCH, target_ranks
 from driftline.models.base import FittedModel
-from driftline.ranking.blend import FittedBlend, with_weights
-from driftline.ranking.features import PER_ARM, Union, arm_scores, union_of
-from driftline.ranking.stacking import Choices, choices_of, crossfitted, fit_weights
+from driftline.ranking.candidates import PER_ARM, Candidates, arm_scores, candidates_of
+from driftline.ranking.stacking import Choices, Weights, choices_of, crossfitted, fit_weights
 
 MAX_QUERIES = 3_000
 """Validation queries that weights are learned from; more change little and cost time."""
@@ -22,23 +21,29 @@ EARNS = 2e-4
 """An arm stays when leaving it out raises the cross-fitted loss by more than this (nats per target)."""
 
 
-def stacked(arms: Mapping[str, FittedModel], stack: Targets, *, seed: int = 0) -> FittedBlend:
-    """The blend of these arms that is best on held-out validation users; equal weights where there are no targets."""
-    exclude = stack.repeats == "exclude"
-    if not len(stack):
-        equal = np.ones((len(arms), PER_ARM))
-        return with_weights(arms, equal, stack.train, exclude_history=exclude)
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Names of the arms that stay, their weights [n_arms, PER_ARM], mean shares, and why the others went."""
+
+    names: Sequence[str]
+    weights: Weights
+    shares: Mapping[str, float]
+    dropped: Mapping[str, str]
+
+
+def choose(arms: Mapping[str, FittedModel], stack: Targets, *, seed: int = 0) -> Chosen:
+    """The arms and weights that are best on held-out validation users; `stack` has at least one target."""
     sample = _sampled(stack, seed)
     choices = choices_of(_union(arms, sample), sample)
     names = list(arms)
     kept, dropped = _eliminated(names, choices)
     if _best_arm_wins(arms, kept, choices, sample, dropped):
         kept = kept[:1]
-    weights = fit_weights(choices.only(_columns(kept, names))).reshape(len(kept), PER_ARM)
+    seen = choices.only(_columns(kept, names))
+    weights = fit_weights(seen).reshape(len(kept), PER_ARM)
     if not weights.any():
         weights = np.ones_like(weights)
-    blend = with_weights({name: arms[name] for name in kept}, weights, stack.train, exclude_history=exclude)
-    return replace(blend, shares=_shares(kept, weights, choices.only(_columns(kept, names))), dropped=dropped)
+    return Chosen(kept, weights, _shares(kept, weights, seen), dropped)
 
 
 def _eliminated(names: Sequence[str], choices: Choices) -> tuple[list[str], dict[str, str]]:
@@ -86,23 +91,25 @@ def _gain_of_arm(arm: FittedModel, sample: Targets) -> float:
 def _shares(kept: Sequence[str], weights: NDArray[np.float64], choices: Choices) -> dict[str, float]:
     """Mean share of each arm in the scores of the rows that were chosen (all rows where none was)."""
     rows = choices.chosen if len(choices.chosen) else slice(None)
-    parts = (choices.union.features[rows] * weights.ravel()).reshape(-1, len(kept), PER_ARM).sum(2)
+    parts = (choices.candidates.features[rows] * weights.ravel()).reshape(-1, len(kept), PER_ARM).sum(2)
     total = parts.sum(1, keepdims=True)
     mean = (parts / np.where(total > 0, total, 1))[total[:, 0] > 0]
     shares = mean.mean(0) / mean.mean(0).sum() if len(mean) else np.full(len(kept), 1 / len(kept))
     return dict(zip(kept, map(float, shares), strict=True))
 
 
-def _union(arms: Mapping[str, FittedModel], sample: Targets) -> Union:
+def _union(arms: Mapping[str, FittedModel], sample: Targets) -> Candidates:
     """The union of the arms' best for every query of a sample, batch by batch."""
     n_queries, n_items = len(sample.histories), sample.train.n_items
     size = max(1, CELLS_PER_BATCH // max(n_items * len(arms), 1))
     parts = []
     for first in range(0, n_queries, size):
         queries = np.arange(first, min(first + size, n_queries))
-        part = union_of(arm_scores(arms, sample.histories.take(queries)), sample.allowed(queries))
-        parts.append(Union(part.query + first, part.item, part.features))
-    return Union(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("query", "item", "features")))
+        part = candidates_of(arm_scores(arms, sample.histories.take(queries)), sample.allowed(queries))
+        parts.append(Candidates(part.query + first, part.item, part.features))
+    return Candidates(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("query", "item", "features"))
+    )
 
 
 def _sampled(stack: Targets, seed: int) -> Targets:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from driftline.data.targets import Targets
-from driftline.ranking.features import Union
+from driftline.ranking.candidates import Candidates
 
 L2 = 1e-3
 
@@ -28,26 +28,26 @@ class Choices:
     `fold` (0 or 1) is the half that the user of each query is in.
     """
 
-    union: Union
+    candidates: Candidates
     chosen: NDArray[np.int64]
     weight: NDArray[np.float64]
     fold: NDArray[np.int64]
 
     def part(self, fold: int) -> Choices:
         """The queries of one half of the users."""
-        keep = self.fold[self.union.query] == fold
+        keep = self.fold[self.candidates.query] == fold
         place = np.cumsum(keep) - 1
         inside = keep[self.chosen]
-        union = Union(self.union.query[keep], self.union.item[keep], self.union.features[keep])
+        union = Candidates(self.candidates.query[keep], self.candidates.item[keep], self.candidates.features[keep])
         return Choices(union, place[self.chosen[inside]], self.weight[inside], self.fold)
 
     def only(self, features: NDArray[np.int64]) -> Choices:
         """The same choices seen through some of the features."""
-        union = Union(self.union.query, self.union.item, self.union.features[:, features])
+        union = Candidates(self.candidates.query, self.candidates.item, self.candidates.features[:, features])
         return Choices(union, self.chosen, self.weight, self.fold)
 
 
-def choices_of(union: Union, targets: Targets) -> Choices:
+def choices_of(union: Candidates, targets: Targets) -> Choices:
     """Join the targets of a batch with the union of its queries."""
     n_items = targets.train.n_items
     keys = union.query * n_items + union.item
@@ -62,12 +62,12 @@ def choices_of(union: Union, targets: Targets) -> Choices:
 
 def fit_weights(choices: Choices) -> Weights:
     """The β ≥ 0 of least loss, by L-BFGS-B from equal weights."""
-    n_features = choices.union.features.shape[1]
+    n_features = choices.candidates.features.shape[1]
     start = np.full(n_features, 1.0)
     if not len(choices.chosen):
         return start
     done = minimize(_loss_and_gradient, start, (choices,), "L-BFGS-B", jac=True, bounds=[(0, None)] * n_features)
-    return np.maximum(done.x, 0.0)
+    return np.maximum(np.asarray(done.x, np.float64), 0.0)
 
 
 def loss(weights: Weights, choices: Choices) -> float:
@@ -80,8 +80,8 @@ def loss(weights: Weights, choices: Choices) -> float:
 
 def gain(weights: Weights, choices: Choices) -> NDArray[np.float64]:
     """The discounted gain 1 / log2(rank + 2) within the union of each chosen row, 0 beyond the tenth; [n_chosen]."""
-    utility = choices.union.features @ weights.astype(np.float32)
-    starts, segment = _segments(choices.union.query)
+    utility = choices.candidates.features @ weights.astype(np.float32)
+    starts, segment = _segments(choices.candidates.query)
     ends = np.append(starts[1:], len(utility))
     gains = np.zeros(len(choices.chosen))
     for i, row in enumerate(choices.chosen):
@@ -106,7 +106,7 @@ def crossfitted(choices: Choices) -> tuple[float, float]:
 
 def _loss_and_gradient(weights: Weights, choices: Choices) -> tuple[float, Weights]:
     utility, total, segment = _utilities(weights, choices)
-    features, mass = choices.union.features, choices.weight.sum()
+    features, mass = choices.candidates.features, choices.weight.sum()
     value = choices.weight @ (total[choices.chosen] - utility[choices.chosen]) / mass
     per_query = np.bincount(segment[choices.chosen], weights=choices.weight, minlength=segment[-1] + 1)
     pull = per_query[segment] * np.exp(utility - total)
@@ -119,9 +119,9 @@ def _loss_and_gradient(weights: Weights, choices: Choices) -> tuple[float, Weigh
 def _utilities(
     weights: Weights, choices: Choices
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """x · β of every row, the log-sum-exp of its query, and the number of its query."""
-    utility = (choices.union.features @ weights.astype(np.float32)).astype(np.float64)
-    starts, segment = _segments(choices.union.query)
+    """The utility x · β of every row, the log-sum-exp of its query, and the number of its query."""
+    utility = (choices.candidates.features @ weights.astype(np.float32)).astype(np.float64)
+    starts, segment = _segments(choices.candidates.query)
     top = np.maximum.reduceat(utility, starts)
     total = np.log(np.add.reduceat(np.exp(utility - top[segment]), starts)) + top
     return utility, total[segment], segment

@@ -10,8 +10,7 @@ from driftline.data.catalog import Catalog
 from driftline.data.targets import Fold
 from driftline.errors import NotEnoughDataError
 from driftline.models.base import FittedModel, Model
-from driftline.ranking.blend import NAME, FittedBlend
-from driftline.ranking.choosing import stacked
+from driftline.ranking.blend import NAME, FittedBlend, stacked
 from driftline.types import Progress
 
 

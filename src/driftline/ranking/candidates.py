@@ -1,7 +1,7 @@
-"""What the blend sees of an item: for each arm, where the item stands among the arm's best, by rank and by value.
+"""Candidates: each arm proposes its best items, and the union carries where each stands with each arm.
 
-Both features are 0 for an item that is not among an arm's best n, so a batch is sparse, an arm that knows nothing
-says nothing, and an arm's part in a score is what would be missing without it.
+Both features of an arm are 0 for an item that is not among its best n, so a batch is sparse, an arm that knows
+nothing says nothing, and an arm's part in a score is exactly what would be missing without it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ PER_ARM = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Union:
-    """The arms' best items for a batch of queries, query by query.
+class Candidates:
+    """The best items of every arm for a batch of queries, query by query.
 
     `query` and `item` have shape [n_rows] (query ascending), `features` [n_rows, PER_ARM * n_arms], all ≥ 0.
     """
@@ -42,9 +42,9 @@ def arm_scores(arms: Mapping[str, FittedModel], histories: Histories) -> list[Sc
     return [checked(arm.score(histories), shape) for arm in arms.values()]
 
 
-def union_of(scores: Sequence[Scores], allowed: NDArray[np.bool_] | None) -> Union:
+def candidates_of(scores: Sequence[Scores], allowed: NDArray[np.bool_] | None) -> Candidates:
     """The union of the arms' best allowed items, with their features."""
-    n_queries, n_items = scores[0].shape
+    n_items = scores[0].shape[1]
     parts = [_arm_part(one, allowed) for one in scores]
     keys = np.unique(np.concatenate([key for key, _, _ in parts]))
     features = np.zeros((len(keys), PER_ARM * len(parts)), np.float32)
@@ -52,7 +52,7 @@ def union_of(scores: Sequence[Scores], allowed: NDArray[np.bool_] | None) -> Uni
         place = np.searchsorted(keys, key)
         features[place, PER_ARM * arm] = rank
         features[place, PER_ARM * arm + 1] = value
-    return Union(keys // n_items, keys % n_items, features)
+    return Candidates(keys // n_items, keys % n_items, features)
 
 
 def _arm_part(
