@@ -6,18 +6,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from driftline.errors import RunError, SaveError
+from driftline.errors import RunError, SaveError, SettingsError
 
 FORMAT = 1
 """Raised when a file written before can no longer be read."""
 
 HEADER = "model.json"
+SEAL = "header_sha256"
+
+S = TypeVar("S")
 
 
 def write_model(folder: Path, name: str, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -38,7 +41,13 @@ def write_header(folder: Path, name: str, settings: Mapping[str, Any], files: li
         "settings": dict(settings),
         "sha256": {file.name: file_sha256(file) for file in files},
     }
-    (folder / HEADER).write_text(json.dumps(header, indent=2, allow_nan=False), encoding="utf-8")
+    (folder / HEADER).write_text(_sealed(header), encoding="utf-8")
+
+
+def _sealed(header: Mapping[str, Any]) -> str:
+    """The text of a header with the hash of itself at its end, so that no byte of it can change unnoticed."""
+    body = json.dumps(header, indent=2, allow_nan=False)
+    return json.dumps({**header, SEAL: hashlib.sha256(body.encode()).hexdigest()}, indent=2, allow_nan=False)
 
 
 def read_model(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -54,18 +63,30 @@ def read_model(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, NDArr
 def read_header(folder: Path, name: str) -> dict[str, Any]:
     """Settings of a saved model; RunError where a file is missing, altered, of another model or another version."""
     try:
-        header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+        text = (folder / HEADER).read_text(encoding="utf-8")
+        header = json.loads(text)
+        seal = header.pop(SEAL, None)
         format_, model, sums = header["format"], header["model"], dict(header["sha256"])
         settings = dict(header["settings"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"expected a readable {HEADER} for model {name}, got {error!r}; fit again") from error
     if format_ != FORMAT or model != name:
         raise RunError(f"expected model {name} in format {FORMAT}, got {model} in format {format_}; fit again")
+    if seal is None or _sealed(header) != text:
+        raise RunError(f"expected {HEADER} of model {name} as it was saved, got an altered one; fit again")
     for file, expected in sums.items():
         path = folder / Path(file).name
         if not path.is_file() or file_sha256(path) != expected:
             raise RunError(f"expected {file} of model {name} as it was saved, got a missing or altered one; fit again")
     return settings
+
+
+def settings_from(kind: type[S], settings: Mapping[str, Any], name: str) -> S:
+    """The settings class of a saved model; RunError where its keywords are not those of this version."""
+    try:
+        return kind(**settings)
+    except (TypeError, SettingsError) as error:
+        raise RunError(f"expected settings of model {name} of this version, got {error}; fit again") from error
 
 
 def file_sha256(path: Path) -> str:
