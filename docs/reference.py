@@ -46,9 +46,9 @@ def section(name: str, command: Any) -> str:
     """One command: its usage, its help, a table of its options."""
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option" and each.name != "help"]
-    usage = " ".join(["driftline", name, *(each.make_metavar_text() for each in map(Parameter, arguments)), "[OPTIONS]"])
-    text = f"\n## {name}\n\n```\n{usage}\n```\n\n{(command.help or '').strip()}\n\n| argument or option | what it is | default |\n"
-    text += "|---|---|---|\n"
+    usage = " ".join(["driftline", name, *(Parameter(each).metavar() for each in arguments), "[OPTIONS]"])
+    text = f"\n## {name}\n\n```\n{usage}\n```\n\n{(command.help or '').strip()}\n\n"
+    text += "| argument or option | what it is | default |\n|---|---|---|\n"
     return text + "".join(Parameter(each).row() for each in [*arguments, *options])
 
 
@@ -58,7 +58,7 @@ class Parameter:
     def __init__(self, parameter: Any) -> None:
         self.parameter = parameter
 
-    def make_metavar_text(self) -> str:
+    def metavar(self) -> str:
         """How the argument is written on a usage line."""
         return str(self.parameter.metavar or self.parameter.name.upper())
 
@@ -71,7 +71,7 @@ class Parameter:
         return f"| {names} | {one.help or ''} | {shown} |\n".replace("\\", "\\\\")
 
     def _argument(self) -> str:
-        return f"`{self.make_metavar_text()}`"
+        return f"`{self.metavar()}`"
 
 
 if __name__ == "__main__":

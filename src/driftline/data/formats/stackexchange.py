@@ -6,12 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from driftline.data.formats.columns_of import MOMENT, moment, topics
+from driftline.data.formats.columns_of import moment, topics
 from driftline.data.formats.prepared import FileReport, Prepared
 from driftline.data.formats.rows import Rows, read_csv
 from driftline.data.formats.source import Source
-
-FORM = "%Y-%m-%dT%H:%M:%S%.f"
+from driftline.data.formats.stackexchange_times import FORM, with_day_ends
 
 
 def read(source: Source) -> Prepared:
@@ -52,9 +51,3 @@ def _questions(path: Path) -> Rows:
     names = {"question_id": "item_id", "created": "available_from", "body_excerpt": "text", "tags": "topics"}
     rows = rows.with_columns(topics("tags", " ").alias("tags"))
     return Rows(rows.file, rows.frame.rename(names, strict=False), rows.rows, rows.left_out)
-
-
-def with_day_ends(events: pl.DataFrame) -> pl.DataFrame:
-    """Events in which a favourite, of which only the day is known, stands at the last second of that day."""
-    end = (pl.col("time").dt.truncate("1d") + pl.duration(days=1) - pl.duration(seconds=1)).cast(MOMENT)
-    return events.with_columns(pl.when(pl.col("event") == "favorite").then(end).otherwise("time").alias("time"))

@@ -14,7 +14,7 @@ from driftline.data.formats.columns_of import moment
 from driftline.data.formats.prepared import FileReport, Prepared
 from driftline.data.formats.rows import Rows
 from driftline.data.formats.source import Source
-from driftline.data.formats.stackexchange import FORM, with_day_ends
+from driftline.data.formats.stackexchange_times import FORM, with_day_ends
 from driftline.errors import DatasetError
 
 _QUESTION, _ANSWER, _FAVORITE = "1", "2", "5"
