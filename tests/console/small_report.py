@@ -49,7 +49,7 @@ def small_report() -> c.Report:
             (c.Horizon(7, bands),),
             (0.5, 0.25, 0.25),
             4,
-        ),  # fmt: skip
+        ),
         slate=c.Slate(items, "2020-03-29"),
         models=c.Models("global-time", "2020-03-01", 40, 3, 2, rows, {"gru": 0.6, "als": 0.4}),
         population=c.Population(
@@ -61,6 +61,6 @@ def small_report() -> c.Report:
             0.1,
             (c.Occasion("2020-02-14", "St Valentine"),),
             c.ContextLine("temperature", "°C", (3.0, None, 9.0), {0: c.Interval(0.4, 0.2, 0.6)}),
-        ),  # fmt: skip
+        ),
         commands=("driftline recommend run --user u",),
     )

@@ -1,0 +1,1 @@
+"""The demo: the bundled data from rows to a page, in one command."""

@@ -1,0 +1,194 @@
+"""What people move toward: shares of topics in steps of days, their changes with intervals, and what they move with."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from driftline.console.content import ContextLine, Interval, Movement, Occasion, Population
+from driftline.data.dataset import Dataset
+from driftline.data.events import EventLog
+from driftline.demo.days import day_of, iso_day
+from driftline.interest.topics import Topics
+from driftline.metrics.bootstrap import column_means, estimate, resampled_means
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LONGEST_SPAN_DAYS = 365
+STEP_DAYS = (7, 14, 28, 91)
+MOST_STEPS = 110
+SLOW_TREND_DAYS = 21
+"""The centred mean that is taken away before two daily series are compared."""
+MIN_DAYS = 60
+LEVEL = 0.01
+"""A topic is said to follow a series only beyond this, corrected for the number of topics, and beyond its placebos."""
+UNITS = {"temperature": "°C"}
+"""Units of the series that ship with the package; a dataset folder says none."""
+
+Floats = NDArray[np.float64]
+
+
+def population(dataset: Dataset, topics: Topics) -> Population | None:
+    """Everybody's movement between the last span and the one before it; None where a topic or time is missing.
+
+    A span is a quarter of the whole time, at most a year.
+    """
+    log = dataset.log.positive
+    if not len(topics) or not len(log) or dataset.order_only:
+        return None
+    days = day_of(log.time_us)
+    first, last = int(days.min()), int(days.max())
+    span = min((last - first + 1) // 4, LONGEST_SPAN_DAYS)
+    if span < 1:
+        return None
+    step = next((one for one in STEP_DAYS if (last - first) / one <= MOST_STEPS), STEP_DAYS[-1])
+    starts = np.arange(first, last - step + 2, step) if last - first + 1 >= step else np.array([first])
+    cuts = (last + 1 - 2 * span, last + 1 - span, last + 1)
+    shares = shares_by(topics, log, (days - first) // step, len(starts))
+    changes = changes_between(topics, log, days, cuts)
+    return Population(
+        steps=tuple(iso_day(day) for day in starts),
+        step_days=step,
+        earlier=(iso_day(cuts[0]), iso_day(cuts[1] - 1)),
+        recent=(iso_day(cuts[1]), iso_day(last)),
+        movements=tuple(Movement(topic, _cells(shares[:, topic]), change) for topic, change in enumerate(changes)),
+        without_topic=topics.share_without(log),
+        occasions=holidays(dataset.occasions, first, last),
+        context=context_line(dataset.context, topics, log, starts, step),
+    )
+
+
+def shares_by(topics: Topics, log: EventLog, group: NDArray[np.int64], n_groups: int) -> Floats:
+    """The share of each topic among the events of each group (NaN for a group without); shape [n_groups, n_topics]."""
+    sums = topic_sums(topics, log, group, n_groups)
+    totals = sums.sum(1, keepdims=True)
+    return np.where(totals > 0, sums / np.where(totals > 0, totals, 1), np.nan)
+
+
+def topic_sums(topics: Topics, log: EventLog, group: NDArray[np.int64], n_groups: int) -> Floats:
+    """Topic weights of events summed by group; groups outside 0 … n_groups are left out; shape [n_groups, n_topics]."""
+    keep = (group >= 0) & (group < n_groups)
+    cells = (np.ones(int(keep.sum())), (group[keep], log.item_row[keep]))
+    by_item = sparse.csr_matrix(cells, shape=(n_groups, max(log.n_items, 1)))
+    return np.asarray((by_item @ topics.of_items(np.arange(by_item.shape[1], dtype=np.int32))).toarray(), np.float64)
+
+
+def changes_between(
+    topics: Topics, log: EventLog, days: NDArray[np.int64], cuts: tuple[int, int, int]
+) -> list[Interval]:
+    """Each topic's share in the second span less that in the first, with the interval over users drawn again."""
+    n = len(topics)
+    inside = [(days >= low) & (days < high) for low, high in pairwise(cuts)]
+    active = np.unique(log.user_row[inside[0] | inside[1]])
+    place = np.full(log.n_users, -1, np.int64)
+    place[active] = np.arange(len(active))
+    sums = [topic_sums(topics, log, np.where(part, place[log.user_row], -1), len(active)) for part in inside]
+    if not all(one.any() for one in sums):
+        return [Interval(0.0, 0.0, 0.0)] * n
+    values = np.hstack(sums)
+    change = _change(column_means(values)[None], n)[0]
+    draws = _change(resampled_means(values), n)
+    found = [estimate(float(change[topic]), draws[:, topic]) for topic in range(n)]
+    return [Interval(one.value, one.low, one.high) for one in found]
+
+
+def holidays(occasions: pl.DataFrame | None, first: int, last: int) -> tuple[Occasion, ...]:
+    """Holidays of the span by their first day."""
+    if occasions is None or "kind" not in occasions.columns:
+        return ()
+    rows = occasions.filter(occasions["kind"] == "holiday").sort("start_us")
+    marks = [(int(day_of(start)), str(name)) for start, name in zip(rows["start_us"], rows["name"], strict=True)]
+    return tuple(Occasion(iso_day(day), name) for day, name in marks if first <= day <= last)
+
+
+def context_line(
+    context: pl.DataFrame | None, topics: Topics, log: EventLog, starts: NDArray[np.int64], step: int
+) -> ContextLine | None:
+    """The first series of the context over the steps, and the topics that move with it from day to day."""
+    if context is None or not context.height:
+        return None
+    name = str(context["name"][0])
+    rows = context.filter(context["name"] == name)
+    days, values = day_of(rows["time_us"].to_numpy()), rows["value"].to_numpy().astype(np.float64)
+    first, n_days = int(starts[0]), int(starts[-1] - starts[0]) + step
+    daily = _daily_means(days - first, values, n_days)
+    steps = _daily_means((days - first) // step, values, len(starts))
+    if np.isnan(daily).all():
+        return None
+    sums = topic_sums(topics, log, day_of(log.time_us) - first, n_days)
+    return ContextLine(name, UNITS.get(name, ""), _cells(steps), followers(sums, daily))
+
+
+def followers(sums: Floats, series: Floats) -> dict[int, Interval]:
+    """Topics whose daily share moves with a series: the correlation, both less their mean over 21 days, its interval.
+
+    `sums` [n_days, n_topics] are topic weights of events. Kept is what Fisher's z finds beyond LEVEL after Bonferroni,
+    and what beats 99 of 100 placebos: the same series moved by whole days around the calendar.
+    """
+    totals = sums.sum(1)
+    there = (totals > 0) & ~np.isnan(series)
+    if there.sum() < MIN_DAYS:
+        return {}
+    shares = np.where(totals[:, None] > 0, sums / np.maximum(totals, 1e-12)[:, None], np.nan)[there]
+    moves, weather = _less_trend(shares), _less_trend(series[there][:, None])[:, 0]
+    found = {}
+    for topic in range(sums.shape[1]):
+        r = _correlation(moves[:, topic], weather)
+        if _beyond_chance(r, len(weather), sums.shape[1]) and _beats_placebos(r, moves[:, topic], weather):
+            found[topic] = _fisher_interval(r, len(weather))
+    return found
+
+
+def _change(means: Floats, n: int) -> Floats:
+    """Shares of the second half of the columns less those of the first; shape [n_rows, n]."""
+    halves = means[:, :n], means[:, n:]
+    before, after = (half / np.maximum(half.sum(1, keepdims=True), 1e-12) for half in halves)
+    return np.asarray(after - before, np.float64)
+
+
+def _daily_means(place: NDArray[np.int64], values: Floats, n: int) -> Floats:
+    keep = (place >= 0) & (place < n)
+    counts = np.bincount(place[keep], minlength=n)
+    sums = np.bincount(place[keep], weights=values[keep], minlength=n)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _less_trend(values: Floats) -> Floats:
+    """Each column less its centred mean over SLOW_TREND_DAYS rows (fewer at the ends)."""
+    half = SLOW_TREND_DAYS // 2
+    sums = np.vstack([np.zeros(values.shape[1]), np.cumsum(values, axis=0)])
+    rows = np.arange(len(values))
+    low, high = np.maximum(rows - half, 0), np.minimum(rows + half + 1, len(values))
+    return np.asarray(values - (sums[high] - sums[low]) / (high - low)[:, None], np.float64)
+
+
+def _correlation(a: Floats, b: Floats) -> float:
+    scale = float(np.linalg.norm(a - a.mean()) * np.linalg.norm(b - b.mean()))
+    return float((a - a.mean()) @ (b - b.mean())) / scale if scale > 0 else 0.0
+
+
+def _beyond_chance(r: float, n_days: int, n_topics: int) -> bool:
+    from scipy.special import erfc
+
+    z = abs(np.arctanh(np.clip(r, -0.999999, 0.999999))) * np.sqrt(n_days - 3)
+    return float(erfc(z / np.sqrt(2))) * n_topics < LEVEL
+
+
+def _beats_placebos(r: float, moves: Floats, weather: Floats) -> bool:
+    shifts = range(SLOW_TREND_DAYS, len(weather) - SLOW_TREND_DAYS)
+    placebos = np.array([abs(_correlation(moves, np.roll(weather, shift))) for shift in shifts])
+    return bool((placebos >= abs(r)).mean() <= LEVEL)
+
+
+def _fisher_interval(r: float, n_days: int) -> Interval:
+    z, margin = np.arctanh(r), 1.96 / np.sqrt(n_days - 3)
+    return Interval(r, float(np.tanh(z - margin)), float(np.tanh(z + margin)))
+
+
+def _cells(values: Floats) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(value) else float(value) for value in values)
