@@ -169,18 +169,23 @@ class Occasion:
 class ContextLine:
     """A series beside the topics, a value per step (None where there is none), with the unit that it is in.
 
-    `follows` says which topics move with it day by day: their correlation with it, both less their slow trend.
+    `follows` says which topics move with it day by day: their correlation with it, both less their slow trend;
+    `closest` is the topic with the strongest correlation, and the figure, whether or not it is beyond chance.
     """
 
     name: str
     unit: str
     values: tuple[float | None, ...]
     follows: Mapping[int, Interval] = field(default_factory=dict)
+    closest: tuple[int, float] | None = None
 
 
 @dataclass(frozen=True)
 class Population:
-    """What people move toward: shares of all topics in steps of days, and changes from span `earlier` to `recent`."""
+    """What people move toward: shares of topics in steps of days, and changes from span `earlier` to `recent`.
+
+    `too_few` topics are left out because hardly anybody took part in them in either span: fewer than `least_people`.
+    """
 
     steps: tuple[str, ...]
     step_days: int
@@ -188,6 +193,8 @@ class Population:
     recent: tuple[str, str]
     movements: tuple[Movement, ...]
     without_topic: float = 0.0
+    too_few: int = 0
+    least_people: int = 0
     occasions: tuple[Occasion, ...] = ()
     context: ContextLine | None = None
 

@@ -80,10 +80,10 @@ def bundle() -> str:
 
 
 def as_value(name: str, text: str) -> str:
-    """A module as a constant that holds its exports; imports are read from the constants before it.
+    r"""A module as a constant that holds its exports; imports are read from the constants before it.
 
-    >>> as_value("b", 'import { x } from "./a.js";\\nexport const y = x;')
-    'const $b = (() => {\\nconst { x } = $a;\\nconst y = x;\\nreturn { y };\\n})();'
+    >>> as_value("b", 'import { x } from "./a.js";\nexport const y = x;')
+    'const $b = (() => {\nconst { x } = $a;\nconst y = x;\nreturn { y };\n})();'
     """
     exports = ", ".join(match[2] for match in _EXPORT.finditer(text))
     body = _EXPORT.sub(r"\1 \2", _IMPORT.sub(r"const \1 = $\2;", text)).rstrip("\n")
@@ -91,10 +91,10 @@ def as_value(name: str, text: str) -> str:
 
 
 def embed(document: object) -> str:
-    """JSON that may stand inside a script element: no `<`, `>` or `&`, so no text can end it or open another.
+    r"""JSON that may stand inside a script element: no `<`, `>` or `&`, so no text can end it or open another.
 
     >>> embed("</script>")
-    '"\\\\u003c/script\\\\u003e"'
+    '"\\u003c/script\\u003e"'
     """
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":

@@ -56,9 +56,7 @@ def choose_person(log: EventLog, topics: Topics, cutoff_us: int) -> Person:
             users = np.flatnonzero((n_visits >= least) & came)
             if len(users):
                 user = int(users[np.argmax(_movement(past, topics, visits, users))])
-                rule = (
-                    f"of {len(users):,} people with at least {least} visits{words}, the one whose interests moved the most"
-                )
+                rule = f"of {len(users):,} people with at least {least} visits{words}, the one whose interests moved the most"
                 return Person(user, str(log.users[user]), rule)
     raise AssertionError("a log without an event before its cutoff has nobody to show")
 

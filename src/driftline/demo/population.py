@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 LONGEST_SPAN_DAYS = 365
+LEAST_PEOPLE = 10
+"""Topics that fewer people took part in are left out: an interval over a handful of people says nothing."""
 STEP_DAYS = (7, 14, 28, 91)
 MOST_STEPS = 110
 SLOW_TREND_DAYS = 21
 """The centred mean that is taken away before two daily series are compared."""
 MIN_DAYS = 60
-LEVEL = 0.01
+LEVEL = 0.05
 """A topic is said to follow a series only beyond this, corrected for the number of topics, and beyond its placebos."""
 UNITS = {"temperature": "°C"}
 """Units of the series that ship with the package; a dataset folder says none."""
@@ -50,14 +52,17 @@ def population(dataset: Dataset, topics: Topics) -> Population | None:
     starts = np.arange(first, last - step + 2, step) if last - first + 1 >= step else np.array([first])
     cuts = (last + 1 - 2 * span, last + 1 - span, last + 1)
     shares = shares_by(topics, log, (days - first) // step, len(starts))
-    changes = changes_between(topics, log, days, cuts)
+    changes, people = changes_between(topics, log, days, cuts)
+    kept = [topic for topic in range(len(topics)) if people[topic] >= LEAST_PEOPLE]
     return Population(
         steps=tuple(iso_day(day) for day in starts),
         step_days=step,
         earlier=(iso_day(cuts[0]), iso_day(cuts[1] - 1)),
         recent=(iso_day(cuts[1]), iso_day(last)),
-        movements=tuple(Movement(topic, _cells(shares[:, topic]), change) for topic, change in enumerate(changes)),
+        movements=tuple(Movement(topic, _cells(shares[:, topic]), changes[topic]) for topic in kept),
         without_topic=topics.share_without(log),
+        too_few=len(topics) - len(kept),
+        least_people=LEAST_PEOPLE,
         occasions=holidays(dataset.occasions, first, last),
         context=context_line(dataset.context, topics, log, starts, step),
     )
@@ -80,8 +85,11 @@ def topic_sums(topics: Topics, log: EventLog, group: NDArray[np.int64], n_groups
 
 def changes_between(
     topics: Topics, log: EventLog, days: NDArray[np.int64], cuts: tuple[int, int, int]
-) -> list[Interval]:
-    """Each topic's share in the second span less that in the first, with the interval over users drawn again."""
+) -> tuple[list[Interval], NDArray[np.int64]]:
+    """Each topic's share in the second span less that in the first, with the interval over users drawn again.
+
+    With it, how many users took part in the topic in either span; shape [n_topics].
+    """
     n = len(topics)
     inside = [(days >= low) & (days < high) for low, high in pairwise(cuts)]
     active = np.unique(log.user_row[inside[0] | inside[1]])
@@ -89,12 +97,13 @@ def changes_between(
     place[active] = np.arange(len(active))
     sums = [topic_sums(topics, log, np.where(part, place[log.user_row], -1), len(active)) for part in inside]
     if not all(one.any() for one in sums):
-        return [Interval(0.0, 0.0, 0.0)] * n
+        return [Interval(0.0, 0.0, 0.0)] * n, np.zeros(n, np.int64)
     values = np.hstack(sums)
     change = _change(column_means(values)[None], n)[0]
     draws = _change(resampled_means(values), n)
     found = [estimate(float(change[topic]), draws[:, topic]) for topic in range(n)]
-    return [Interval(one.value, one.low, one.high) for one in found]
+    people = ((sums[0] + sums[1]) > 0).sum(0)
+    return [Interval(one.value, one.low, one.high) for one in found], people
 
 
 def holidays(occasions: pl.DataFrame | None, first: int, last: int) -> tuple[Occasion, ...]:
@@ -121,27 +130,31 @@ def context_line(
     if np.isnan(daily).all():
         return None
     sums = topic_sums(topics, log, day_of(log.time_us) - first, n_days)
-    return ContextLine(name, UNITS.get(name, ""), _cells(steps), followers(sums, daily))
+    follows, closest = followers(sums, daily)
+    return ContextLine(name, UNITS.get(name, ""), _cells(steps), follows, closest)
 
 
-def followers(sums: Floats, series: Floats) -> dict[int, Interval]:
+def followers(sums: Floats, series: Floats) -> tuple[dict[int, Interval], tuple[int, float] | None]:
     """Topics whose daily share moves with a series: the correlation, both less their mean over 21 days, its interval.
 
     `sums` [n_days, n_topics] are topic weights of events. Kept is what Fisher's z finds beyond LEVEL after Bonferroni,
-    and what beats 99 of 100 placebos: the same series moved by whole days around the calendar.
+    and what beats 95 of 100 placebos: the same series moved by whole days around the calendar. With them the topic
+    that comes closest, kept or not; nothing where fewer than MIN_DAYS days can be compared.
     """
     totals = sums.sum(1)
     there = (totals > 0) & ~np.isnan(series)
     if there.sum() < MIN_DAYS:
-        return {}
+        return {}, None
     shares = np.where(totals[:, None] > 0, sums / np.maximum(totals, 1e-12)[:, None], np.nan)[there]
     moves, weather = _less_trend(shares), _less_trend(series[there][:, None])[:, 0]
-    found = {}
-    for topic in range(sums.shape[1]):
-        r = _correlation(moves[:, topic], weather)
-        if _beyond_chance(r, len(weather), sums.shape[1]) and _beats_placebos(r, moves[:, topic], weather):
-            found[topic] = _fisher_interval(r, len(weather))
-    return found
+    every = [_correlation(moves[:, topic], weather) for topic in range(sums.shape[1])]
+    found = {
+        topic: _fisher_interval(r, len(weather))
+        for topic, r in enumerate(every)
+        if _beyond_chance(r, len(weather), len(every)) and _beats_placebos(r, moves[:, topic], weather)
+    }
+    closest = int(np.argmax(np.abs(every)))
+    return found, (closest, every[closest])
 
 
 def _change(means: Floats, n: int) -> Floats:

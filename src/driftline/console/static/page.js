@@ -86,6 +86,8 @@ function controls() {
     }));
 }
 
+const redrawAll = () => document.querySelectorAll(".chart").forEach((chart) => chart.redraw?.());
+
 function draw() {
   document.documentElement.lang = language();
   document.querySelector(".skip").textContent = t("skip");
@@ -96,10 +98,11 @@ function draw() {
       h("p", { class: "lead" }, lead()), facts(), sections().filter(Boolean)),
     h("footer", {}, h("p", {}, t("made", report.version)),
       report.data.notice && h("details", {}, h("summary", {}, t("notice")), h("pre", { class: "notice" }, report.data.notice))));
+  redrawAll();
 }
 
 const wanted = new URLSearchParams(location.hash.slice(1));
 speak(wanted.get("lang") ?? "en");
 if (["light", "dark"].includes(wanted.get("theme"))) document.documentElement.dataset.theme = wanted.get("theme");
 draw();
-addEventListener("beforeprint", () => document.querySelectorAll(".chart").forEach((chart) => chart.redraw?.()));
+addEventListener("beforeprint", redrawAll);

@@ -32,7 +32,8 @@ export function populationFigure(population, names, slot) {
   return h("div", { class: "figure" },
     h("p", { class: "says" }, t("movesSays", a, b, ups, downs)),
     h("p", { class: "note" }, t("movesHow", a, b), " ", population.without_topic > 0.0005 ? t("withoutTopic", percent(population.without_topic)) : "",
-      ordered.length > SHOWN ? ` ${t("notShown", ordered.length - SHOWN)}` : ""),
+      ordered.length > SHOWN ? ` ${t("notShown", ordered.length - SHOWN)}` : "",
+      population.too_few > 0 ? ` ${t("tooFew", population.too_few, population.least_people)}` : ""),
     responsive((width) => changes(shown, width, names, slot)),
     h("details", {}, h("summary", {}, t("table")), changeTable(population, names)),
     h("h3", {}, t("weeklyTitle")),
@@ -52,7 +53,9 @@ function panelRows(population, ordered) {
 
 function followSentence(population, names) {
   const follows = Object.entries(population.context?.follows ?? {}).sort((a, b) => Math.abs(b[1].value) - Math.abs(a[1].value));
-  if (!follows.length) return null;
+  const closest = population.context?.closest;
+  if (!follows.length)
+    return closest && h("p", { class: "says" }, t("followNone", contextName(population), names(closest[0]), signed(closest[1])));
   const [topic, r] = follows[0];
   return h("p", { class: "says" }, t("followSays", names(Number(topic)), contextName(population), signed(r.value)));
 }

@@ -99,7 +99,10 @@ const STRINGS = {
     followSays: (topic, name, r) => `${topic} moves with ${name} from day to day (r ${r}, slow trends removed).`,
     temperature: "temperature",
     withoutTopic: (share) => `${share} of events are on items without a topic and are left out here.`,
+    followNone: (name, topic, r) =>
+      `None moves with ${name} from day to day beyond chance once slow trends are removed; ${topic} comes closest (r ${r}).`,
     notShown: (n) => `${n} more are in the table.`,
+    tooFew: (n, least) => `${n} with fewer than ${least} people are left out.`,
 
     dataTitle: "What the data looked like",
     dataSays: (rows, kept, first, last) => `${rows} rows were read and ${kept} kept, from ${first} to ${last}.`,
@@ -190,7 +193,9 @@ const STRINGS = {
     followSays: (topic, name, r) => `${topic} 逐日随${name}变化（r ${r}，已去除缓慢趋势）。`,
     temperature: "气温",
     withoutTopic: (share) => `${share} 的行为所涉物品没有主题，这里不计。`,
+    followNone: (name, topic, r) => `去除缓慢趋势后，没有一种兴趣逐日随${name}变化超出偶然；最接近的是 ${topic}（r ${r}）。`,
     notShown: (n) => `另有 ${n} 种见表格。`,
+    tooFew: (n, least) => `不足 ${least} 人的 ${n} 种不计。`,
 
     dataTitle: "数据本身",
     dataSays: (rows, kept, first, last) => `读取 ${rows} 行，保留 ${kept} 行，从 ${first} 到 ${last}。`,
