@@ -1,8 +1,8 @@
 """The blend: one score from several arms, learned on validation, each arm's share known.
 
-An item's score is Σ over arms of β_rank · log((n+1)/(rank+1)) + β_value · (scaled score), all terms ≥ 0 and 0 for an
-item that is not among the arm's best n; so what an arm brings to an item is exactly what leaving it out would take
-away. Items in nobody's best n follow in the order of popularity.
+An item's score is Σ over arms of β_rank · log((n+1)/(rank+1)) + β_above · (score above the n-th) + β_member, all terms
+≥ 0 and 0 for an item that is not among the arm's best n; so what an arm brings to an item is exactly what leaving it
+out would take away. Items in nobody's best n follow in the order of popularity.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ from driftline.errors import NotEnoughDataError, RunError, SaveError
 from driftline.metrics.ranks import CELLS_PER_BATCH
 from driftline.models.base import FittedModel, Model, Updates
 from driftline.models.storage import read_model, write_model
-from driftline.ranking.candidates import PER_ARM, arm_scores, candidates_of
+from driftline.ranking.candidates import FROM_RANKS, PER_ARM, arm_scores, candidates_of
 from driftline.ranking.choosing import choose
+from driftline.ranking.repeat import FittedRepeat
 from driftline.ranking.stacking import Weights
 from driftline.types import Progress, Rows, Scores
 
 NAME = "blend"
+
+TAIL = "popularity"
+"""What carries an item that no arm ranks."""
 
 Arms = Mapping[str, FittedModel]
 LoadArm = Callable[[str, Path], FittedModel]
@@ -72,22 +76,25 @@ class FittedBlend:
 
         Shares of an item sum to 1; an item that no arm ranks is popularity's.
         """
-        parts = self.contributions(histories, items, allowed=allowed)
-        total = np.sum(list(parts.values()), axis=0)
-        shares = {name: np.where(total > 0, part / np.where(total > 0, total, 1), 0.0) for name, part in parts.items()}
+        parts = self.contributions(histories, items, allowed=allowed)[0]
+        total = parts.sum(1)
+        shares = {
+            name: np.where(total > 0, part / np.where(total > 0, total, 1), 0.0)
+            for name, part in zip(self.arms, parts.T, strict=True)
+        }
         if (total <= 0).any():
-            shares["popularity"] = np.where(total > 0, shares.get("popularity", np.zeros(len(items))), 1.0)
+            shares[TAIL] = np.where(total > 0, shares.get(TAIL, np.zeros(len(items))), 1.0)
         return shares
 
     def contributions(
         self, histories: Histories, items: Rows, *, allowed: NDArray[np.bool_] | None = None
-    ) -> dict[str, NDArray[np.float64]]:
-        """What the score of each item would lose without each arm, for one query: arrays of shape [len(items)]."""
+    ) -> NDArray[np.float64]:
+        """What the score of each item would lose without each arm; shape [n_queries, len(items), n_arms]."""
         candidates = candidates_of(arm_scores(self.arms, histories), self._allowed(histories, allowed))
-        dense = np.zeros((histories.log.n_items, candidates.features.shape[1]), np.float32)
-        dense[candidates.item] = candidates.features
-        weighted = (dense[items] * self.weights.ravel()).reshape(len(items), len(self.arms), PER_ARM).sum(2)
-        return {name: weighted[:, arm].astype(np.float64) for arm, name in enumerate(self.arms)}
+        dense = np.zeros((len(histories), histories.log.n_items, len(self.arms)), np.float32)
+        parts = candidates.features * self.weights.ravel().astype(np.float32)
+        dense[candidates.query, candidates.item] = parts.reshape(len(parts), len(self.arms), PER_ARM).sum(2)
+        return dense[:, items].astype(np.float64)
 
     def with_arms(self, arms: Arms) -> FittedBlend:
         """The same weights over other fits of the same arms."""
@@ -124,10 +131,10 @@ class FittedBlend:
 
     @classmethod
     def load(cls, folder: Path, load_arm: LoadArm) -> FittedBlend:
-        """Read what `save` wrote; `load_arm(name, folder)` reads one arm."""
+        """Read what `save` wrote; `load_arm(name, folder)` reads an arm that the blend was given."""
         settings, arrays = read_model(folder, NAME)
         try:
-            arms = {str(name): load_arm(str(name), folder / "arms" / str(name)) for name in settings["arms"]}
+            arms = {str(name): _load_arm(str(name), folder / "arms" / str(name), load_arm) for name in settings["arms"]}
             return cls(
                 arms,
                 arrays["weights"],
@@ -160,7 +167,10 @@ class FittedBlend:
 
 @dataclass(frozen=True)
 class Blend:
-    """Arms to fit and blend; with `weights` (one pair per arm) there is nothing left to choose."""
+    """Arms to fit and blend; with `weights` (PER_ARM numbers for each arm) there is nothing left to choose.
+
+    Where nothing validates, ranks count alone and every arm the same.
+    """
 
     name: ClassVar[str] = NAME
     arms: Mapping[str, Model]
@@ -187,7 +197,7 @@ class Blend:
             raise NotEnoughDataError("expected at least one arm to blend, got none")
         if self.weights is None and stack is not None:
             return stacked(arms, stack, seed=seed)
-        weights = np.array(self.weights if self.weights is not None else [(1.0,) * PER_ARM] * len(arms), np.float64)
+        weights = np.array(self.weights if self.weights is not None else [FROM_RANKS] * len(arms), np.float64)
         return with_weights(arms, weights, log, exclude_history=self.exclude_history)
 
 
@@ -195,7 +205,7 @@ def stacked(arms: Arms, stack: Targets, *, seed: int = 0) -> FittedBlend:
     """The blend of these arms that is best on held-out validation users; equal weights where there are no targets."""
     exclude = stack.repeats == "exclude"
     if not len(stack):
-        return with_weights(arms, np.ones((len(arms), PER_ARM)), stack.train, exclude_history=exclude)
+        return with_weights(arms, np.array([FROM_RANKS] * len(arms)), stack.train, exclude_history=exclude)
     chosen = choose(arms, stack, seed=seed)
     kept = {name: arms[name] for name in chosen.names}
     blend = with_weights(kept, chosen.weights, stack.train, exclude_history=exclude)
@@ -210,6 +220,11 @@ def with_weights(arms: Arms, weights: Weights, log: EventLog, *, exclude_history
     return FittedBlend(
         dict(arms), weights, popularity, exclude_history, dict(zip(arms, map(float, shares), strict=True))
     )
+
+
+def _load_arm(name: str, folder: Path, load_arm: LoadArm) -> FittedModel:
+    """The blend knows its own arm; all others are the caller's."""
+    return FittedRepeat.load(folder) if name == FittedRepeat.name else load_arm(name, folder)
 
 
 def _halves(validation: Targets | None) -> tuple[Targets | None, Targets | None]:

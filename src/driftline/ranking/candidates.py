@@ -1,7 +1,7 @@
-"""Candidates: each arm proposes its best items, and the union carries where each stands with each arm.
+"""Candidates: each arm is a source and proposes its best items; the union carries where each stands with each arm.
 
-Both features of an arm are 0 for an item that is not among its best n, so a batch is sparse, an arm that knows
-nothing says nothing, and an arm's part in a score is exactly what would be missing without it.
+All features of an arm are 0 for an item that is not among its best n, so a batch is sparse, an arm that knows nothing
+says nothing, and an arm's part in a score is exactly what would be missing without it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.data.history import Histories
+from driftline.errors import InvalidScoreError
 from driftline.metrics.ranks import checked, top_items
 from driftline.models.base import FittedModel
 from driftline.types import Scores
@@ -20,8 +21,11 @@ from driftline.types import Scores
 TOP = 100
 """How many of each arm's best items the blend looks at."""
 
-PER_ARM = 2
-"""Features of one arm: rank, value."""
+PER_ARM = 3
+"""Features of one arm: log((TOP + 1) / (rank + 1)) with rank from 0; score above the last of the best; 1 for member."""
+
+FROM_RANKS = (1.0, 0.0, 0.0)
+"""Weights of an arm that nothing is known of: its ranks alone, since scores of different arms cannot be compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,28 +41,35 @@ class Candidates:
 
 
 def arm_scores(arms: Mapping[str, FittedModel], histories: Histories) -> list[Scores]:
-    """The scores of every arm over all items, checked; each [n_queries, n_items]."""
-    shape = (len(histories), histories.log.n_items)
-    return [checked(arm.score(histories), shape) for arm in arms.values()]
+    """The scores of every arm over all items, checked; each [n_queries, n_items].
+
+    Items that came after an arm was fitted are at minus infinity: it cannot propose them.
+    """
+    n_items = histories.log.n_items
+    scores = [arm.score(histories) for arm in arms.values()]
+    return [checked(_widened(one, n_items), (len(histories), n_items)) for one in scores]
 
 
 def candidates_of(scores: Sequence[Scores], allowed: NDArray[np.bool_] | None) -> Candidates:
     """The union of the arms' best allowed items, with their features."""
     n_items = scores[0].shape[1]
     parts = [_arm_part(one, allowed) for one in scores]
-    keys = np.unique(np.concatenate([key for key, _, _ in parts]))
+    keys = np.unique(np.concatenate([key for key, _ in parts]))
     features = np.zeros((len(keys), PER_ARM * len(parts)), np.float32)
-    for arm, (key, rank, value) in enumerate(parts):
-        place = np.searchsorted(keys, key)
-        features[place, PER_ARM * arm] = rank
-        features[place, PER_ARM * arm + 1] = value
+    for arm, (key, own) in enumerate(parts):
+        features[np.searchsorted(keys, key), PER_ARM * arm : PER_ARM * (arm + 1)] = own
     return Candidates(keys // n_items, keys % n_items, features)
 
 
-def _arm_part(
-    scores: Scores, allowed: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-    """Keys (query * n_items + item) of an arm's best, log((n + 1) / (rank + 1)), and the value scaled to 0 … 1.
+def _widened(scores: Scores, n_items: int) -> Scores:
+    if scores.ndim != 2:  # queries by items
+        raise InvalidScoreError(f"expected scores [n_queries, n_items], got shape {scores.shape}; the model is wrong")
+    missing = max(n_items - scores.shape[1], 0)
+    return np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf) if missing else scores
+
+
+def _arm_part(scores: Scores, allowed: NDArray[np.bool_] | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Keys (query * n_items + item) of an arm's best, and their features [n_keys, PER_ARM].
 
     Items tied with the last of the best are left out: which of them got in would be chance.
     """
@@ -67,15 +78,12 @@ def _arm_part(
     best = top_items(masked, min(TOP, n_items)).astype(np.int64)
     found = best >= 0
     values = np.take_along_axis(masked, np.where(found, best, 0), axis=1)
-    first = values[:, :1]
     last = np.min(np.where(found, values, np.inf), axis=1, keepdims=True)
-    whole = (
-        found.sum(1, keepdims=True) < TOP
-    )  # the arm ranked everything that is allowed: there is no cut to be tied with
-    keep = found & ((values > last) | (whole & (first > last)))
-    span = np.maximum(first - last, np.finfo(np.float32).tiny)
-    scaled = np.where(keep, (values - last) / np.where(first > last, span, 1), 0)
-    rank = np.log((TOP + 1) / (np.arange(best.shape[1]) + 1))[None, :]
+    # Where an arm ranks everything that is allowed there is no cut to be tied with, unless all of it is tied.
+    whole = (found.sum(1, keepdims=True) < TOP) & (values[:, :1] > last)
+    keep = found & ((values > last) | whole)
+    ranks = np.log((TOP + 1) / (np.arange(best.shape[1]) + 1))
     query = np.broadcast_to(np.arange(n_queries)[:, None], best.shape)
-    ranks = np.broadcast_to(rank, best.shape)
-    return query[keep] * n_items + best[keep], ranks[keep].astype(np.float32), scaled[keep].astype(np.float32)
+    above = values[keep] - np.broadcast_to(last, best.shape)[keep]
+    features = np.stack([np.broadcast_to(ranks, best.shape)[keep], above, np.ones(len(above))], axis=1)
+    return query[keep] * n_items + best[keep], features.astype(np.float32)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.data.targets import Targets
-from driftline.metrics.ranks import CELLS_PER_BATCH, target_ranks
+from driftline.metrics.ranks import CELLS_PER_BATCH
 from driftline.models.base import FittedModel
-from driftline.ranking.candidates import PER_ARM, Candidates, arm_scores, candidates_of
-from driftline.ranking.stacking import Choices, Weights, choices_of, crossfitted, fit_weights
+from driftline.ranking.candidates import FROM_RANKS, PER_ARM, Candidates, arm_scores, candidates_of
+from driftline.ranking.stacking import Choices, Weights, choices_of, crossfitted, fit_weights, gain
 
 MAX_QUERIES = 3_000
 """Validation queries that weights are learned from; more change little and cost time."""
@@ -34,71 +34,76 @@ class Chosen:
 def choose(arms: Mapping[str, FittedModel], stack: Targets, *, seed: int = 0) -> Chosen:
     """The arms and weights that are best on held-out validation users; `stack` has at least one target."""
     sample = _sampled(stack, seed)
-    choices = choices_of(_union(arms, sample), sample)
+    choices = choices_of(_candidates(arms, sample), sample)
+    scale = _scale(choices.candidates.features)
     names = list(arms)
-    kept, dropped = _eliminated(names, choices)
-    if _best_arm_wins(arms, kept, choices, sample, dropped):
-        kept = kept[:1]
-    seen = choices.only(_columns(kept, names))
-    weights = fit_weights(seen).reshape(len(kept), PER_ARM)
+    kept, dropped = _worth_keeping(names, choices.scaled(scale))
+    columns = _columns(kept, names)
+    seen = choices.only(columns)
+    weights = (fit_weights(seen.scaled(scale[columns])) / scale[columns]).reshape(len(kept), PER_ARM)
     if not weights.any():
-        weights = np.ones_like(weights)
+        weights = np.tile(FROM_RANKS, (len(kept), 1))
     return Chosen(kept, weights, _shares(kept, weights, seen), dropped)
 
 
-def _eliminated(names: Sequence[str], choices: Choices) -> tuple[list[str], dict[str, str]]:
-    """Leave arms out one after the other, the least first, while the cross-fitted loss does not mind."""
+def _worth_keeping(names: Sequence[str], choices: Choices) -> tuple[list[str], dict[str, str]]:
+    """The arms without those that earn nothing; the best arm alone where the blend is not better than it."""
+    kept, dropped, blended = _eliminated(names, choices)
+    alone = {name: gain(choices.candidates.features[:, PER_ARM * i], choices) for i, name in enumerate(names)}
+    best = max(alone, key=lambda name: alone[name])
+    if alone[best] <= blended:
+        return kept, dropped
+    for name in kept:
+        dropped[name] = f"{best} alone was better on validation: NDCG@10 {alone[best]:.4f} against {blended:.4f}"
+    return [best], {name: why for name, why in dropped.items() if name != best}
+
+
+def _eliminated(names: Sequence[str], choices: Choices) -> tuple[list[str], dict[str, str], float]:
+    """Leave arms out one after the other, the least first, while the cross-fitted loss does not mind.
+
+    Also the cross-fitted gain of what is left.
+    """
     kept, dropped = list(names), {}
-    current = crossfitted(choices.only(_columns(kept, names)))[0]
+    current, gained = crossfitted(choices)
     while len(kept) > 1:
-        without = {
-            name: crossfitted(choices.only(_columns([one for one in kept if one != name], names)))[0] for name in kept
-        }
-        least = min(kept, key=lambda name: without[name])
-        if without[least] > current + EARNS:
+        start = fit_weights(choices.only(_columns(kept, names)))
+        for name in _least_first(kept, start, choices.only(_columns(kept, names))):
+            rest = [one for one in kept if one != name]
+            warm = start[_columns(rest, kept)]
+            without, rest_gain = crossfitted(choices.only(_columns(rest, names)), warm)
+            if without <= current + EARNS:
+                dropped[name] = f"earned nothing: without it the loss on validation moves by {without - current:+.4f}"
+                kept, current, gained = rest, without, rest_gain
+                break
+        else:
             break
-        kept.remove(least)
-        dropped[least] = f"earned nothing: without it the loss moves by {without[least] - current:+.4f}"
-        current = without[least]
-    return kept, dropped
+    return kept, dropped, gained
 
 
-def _best_arm_wins(
-    arms: Mapping[str, FittedModel], kept: list[str], choices: Choices, sample: Targets, dropped: dict[str, str]
-) -> bool:
-    """Whether a single arm is better than the cross-fitted blend; then it comes first in `kept` and stands alone."""
-    names = list(arms)
-    gain = crossfitted(choices.only(_columns(kept, names)))[1] * choices.weight.sum()
-    gains = {name: _gain_of_arm(arms[name], sample) for name in arms}
-    best = max(gains, key=lambda name: gains[name])
-    if gains[best] <= gain:
-        return False
-    for name in [one for one in kept if one != best]:
-        dropped[name] = f"the blend was not better than {best} alone"
-    dropped.pop(best, None)
-    kept[:] = [best, *[one for one in kept if one != best]]
-    return True
+def _least_first(kept: Sequence[str], weights: Weights, choices: Choices) -> list[str]:
+    """Arms by their mean share of what was chosen, the smallest first."""
+    shares = _shares(kept, weights.reshape(len(kept), PER_ARM), choices)
+    return sorted(kept, key=lambda name: shares[name])
 
 
-def _gain_of_arm(arm: FittedModel, sample: Targets) -> float:
-    """Summed NDCG@10 of one arm, every user counting the same."""
-    ranks = target_ranks(arm.score, sample)
-    gains = np.where(ranks < 10, 1 / np.log2(np.minimum(ranks, 10) + 2), 0.0)
-    _, user, n = np.unique(sample.user_row, return_inverse=True, return_counts=True)
-    return float((gains / n[user]).sum())
-
-
-def _shares(kept: Sequence[str], weights: NDArray[np.float64], choices: Choices) -> dict[str, float]:
+def _shares(kept: Sequence[str], weights: Weights, choices: Choices) -> dict[str, float]:
     """Mean share of each arm in the scores of the rows that were chosen (all rows where none was)."""
     rows = choices.chosen if len(choices.chosen) else slice(None)
     parts = (choices.candidates.features[rows] * weights.ravel()).reshape(-1, len(kept), PER_ARM).sum(2)
-    total = parts.sum(1, keepdims=True)
-    mean = (parts / np.where(total > 0, total, 1))[total[:, 0] > 0]
-    shares = mean.mean(0) / mean.mean(0).sum() if len(mean) else np.full(len(kept), 1 / len(kept))
+    total = parts.sum(1)
+    carried = parts[total > 0] / total[total > 0, None]
+    shares = carried.mean(0) if len(carried) else np.full(len(kept), 1 / len(kept))
     return dict(zip(kept, map(float, shares), strict=True))
 
 
-def _union(arms: Mapping[str, FittedModel], sample: Targets) -> Candidates:
+def _scale(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of each feature where it is not 0, so that one penalty suits arms whose scores are large or small."""
+    n = np.maximum(np.count_nonzero(features, axis=0), 1)
+    mean = features.sum(axis=0, dtype=np.float64) / n
+    return np.where(mean > 0, mean, 1.0).astype(np.float32)
+
+
+def _candidates(arms: Mapping[str, FittedModel], sample: Targets) -> Candidates:
     """The union of the arms' best for every query of a sample, batch by batch."""
     n_queries, n_items = len(sample.histories), sample.train.n_items
     size = max(1, CELLS_PER_BATCH // max(n_items * len(arms), 1))
@@ -107,9 +112,8 @@ def _union(arms: Mapping[str, FittedModel], sample: Targets) -> Candidates:
         queries = np.arange(first, min(first + size, n_queries))
         part = candidates_of(arm_scores(arms, sample.histories.take(queries)), sample.allowed(queries))
         parts.append(Candidates(part.query + first, part.item, part.features))
-    return Candidates(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("query", "item", "features"))
-    )
+    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("query", "item", "features"))
+    return Candidates(*joined)
 
 
 def _sampled(stack: Targets, seed: int) -> Targets:

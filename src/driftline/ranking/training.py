@@ -11,6 +11,7 @@ from driftline.data.targets import Fold
 from driftline.errors import NotEnoughDataError
 from driftline.models.base import FittedModel, Model
 from driftline.ranking.blend import NAME, FittedBlend, stacked
+from driftline.ranking.repeat import own_arms
 from driftline.types import Progress
 
 
@@ -42,18 +43,20 @@ def train(
 
     Then each is fitted again, its choices settled, on the whole training part (MEASUREMENTS: no refit where the inner
     part is the whole). A model that says NotEnoughDataError is left out with its reason; where none is left, the
-    first reason is raised.
+    first reason is raised. The blend brings an arm of its own where repeats are allowed (`ranking.repeat`).
     """
+    own = own_arms(fold.stop.repeats) if blend_arms else {}
+    models = {**own, **models}
     fitter = _Fitter(fold, catalog, seed, progress, total=2 * len(models))
     inner = {name: fitted for name, model in models.items() if (fitted := fitter.choose(name, model)) is not None}
-    if not inner:
+    if not inner.keys() - own.keys():
         raise NotEnoughDataError(next(iter(fitter.skipped.values()), "expected at least one model, got none"))
-    arms = {name: inner[name] for name in blend_arms or () if name in inner}
+    arms = {name: inner[name] for name in [*(blend_arms or ()), *own] if name in inner}
     blend = fitter.stack(arms) if arms else None
     final: dict[str, FittedModel] = {name: fitter.settle(name, fitted) for name, fitted in inner.items()}
     if blend is not None:
-        final[NAME] = blend.with_arms({name: final[name] for name in blend.arms})
-    return Trained(final, fitter.seconds, fitter.skipped)
+        final[NAME] = blend.with_arms(final)
+    return Trained({name: one for name, one in final.items() if name not in own}, fitter.seconds, fitter.skipped)
 
 
 class _Fitter:
