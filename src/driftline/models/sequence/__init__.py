@@ -1,1 +1,34 @@
-"""Recurrent models over behaviour sequences, and the one trainer that fits them all; torch lives here alone."""
+"""Recurrent models over behaviour sequences, and the one trainer that fits them all; torch lives here alone.
+
+Importing the settings loads no torch; the fitted classes load it when they are first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from driftline.models.sequence.settings import GRU, LSTM, RNN, Evolution, SequenceSettings
+
+if TYPE_CHECKING:
+    from driftline.models.sequence.fitted import FittedEvolution, FittedGRU, FittedLSTM, FittedRNN, FittedSequence
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Evolution",
+    "FittedEvolution",
+    "FittedGRU",
+    "FittedLSTM",
+    "FittedRNN",
+    "FittedSequence",
+    "SequenceSettings",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from driftline.models.sequence import fitted
+
+        return getattr(fitted, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
