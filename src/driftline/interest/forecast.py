@@ -1,0 +1,134 @@
+"""Forecasts: the distribution over topics of what a user will do within a horizon, with intervals.
+
+Experts are the user's mix at several half-lives, each drawn toward the mix of everybody, and that mix itself. Per
+horizon their weights are a softmax of the length of the history and of the time since it; half-lives and priors are
+chosen on earlier origins, weights and the concentration of the Dirichlet-multinomial on later ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import betabinom
+
+from driftline.errors import RunError
+from driftline.interest.dynamics import half_life_from, half_life_json
+from driftline.interest.experts import N_FEATURES, Expert, softmax
+from driftline.interest.horizons import Horizon
+from driftline.interest.state import Counts
+
+MOST_COUNTED = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class HorizonModel:
+    """What was learned for one horizon.
+
+    `gate` [n_features, n_experts] gives the experts' weights `softmax(f · gate)`. `concentration` (a, b): the
+    Dirichlet-multinomial has `exp(a + b · ln(1 + n))` for a history of n faded events. `pace` (a, b): a user whose
+    recent rate promises r events does `exp(a + b · ln(1 + r))` in the window. `scores` are mean log scores on the
+    later origins of this mixture and of simpler forecasts; empty where there was nothing to measure.
+    """
+
+    horizon: Horizon
+    experts: tuple[Expert, ...]
+    gate: Counts
+    concentration: tuple[float, float]
+    pace: tuple[float, float]
+    scores: dict[str, float]
+
+    def weights(self, features: Counts) -> Counts:
+        """The experts' weights for features [..., n_features]; rows sum to 1; shape [..., n_experts]."""
+        return softmax(features @ self.gate)
+
+    def concentrations(self, n_faded: Counts) -> Counts:
+        """The Dirichlet-multinomial's concentration for so many faded events each."""
+        a, b = self.concentration
+        return np.asarray(np.exp(a + b * np.log1p(n_faded)), np.float64)
+
+    def expected_events(self, promised: float) -> int:
+        """How many events a user is expected to do in the window if there is one at all, at least 1."""
+        if self.horizon.events is not None:
+            return self.horizon.events
+        a, b = self.pace
+        return int(np.clip(round(np.exp(a + b * np.log1p(promised))), 1, MOST_COUNTED))
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        return {
+            "horizon": str(self.horizon),
+            "experts": [
+                {"half_life": one.half_life and half_life_json(one.half_life), "prior_strength": one.prior_strength}
+                for one in self.experts
+            ],
+            "gate": self.gate.tolist(),
+            "concentration": list(self.concentration),
+            "pace": list(self.pace),
+            "scores": self.scores,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> HorizonModel:
+        """The value that `as_json` described; RunError where something is missing."""
+        try:
+            experts = tuple(
+                Expert(one["half_life"] and half_life_from(one["half_life"]), float(one["prior_strength"]))
+                for one in document["experts"]
+            )
+            (a, b), (c, d) = document["concentration"], document["pace"]
+            gate = np.array(document["gate"], np.float64).reshape(N_FEATURES, len(experts))
+            return cls(
+                Horizon.parse(document["horizon"]),
+                experts,
+                gate,
+                (float(a), float(b)),
+                (float(c), float(d)),
+                {str(name): float(score) for name, score in document["scores"].items()},
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"expected a whole forecast model, got {error!r}; fit again") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Shares of topics [n_topics] among the next `n_events` events; they sum to 1.
+
+    Counts are Dirichlet-multinomial around them with `concentration`; `weights` says how much each expert had in it.
+    """
+
+    shares: Counts
+    concentration: float
+    n_events: int
+    weights: dict[str, float]
+
+    def interval(self, columns: NDArray[np.int64], level: float = 0.9) -> tuple[float, float, float]:
+        """Share of a group of topics, and between which shares of the coming events it lies with chance `level`.
+
+        Beta-binomial quantiles over the number of events expected: with one event a share can only be 0 or 1.
+        """
+        share = float(self.shares[columns].sum())
+        if share <= 0 or share >= 1 - 1e-12:
+            return share, share, share
+        counts = betabinom(self.n_events, self.concentration * share, self.concentration * (1 - share))
+        low, high = (float(counts.ppf(q)) / self.n_events for q in ((1 - level) / 2, (1 + level) / 2))
+        return share, min(low, share), max(high, share)
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """Topics from the largest share to the smallest."""
+        return np.argsort(-self.shares, kind="stable")
+
+
+def forecast_log_score(shares: Counts, counts: Counts) -> Counts:
+    """Nats per event of each row: minus the mean log share of what came; NaN where nothing came; shape [n].
+
+    >>> forecast_log_score(np.array([[0.5, 0.5]]), np.array([[1.0, 3.0]])).round(4).tolist()
+    [0.6931]
+    """
+    totals = counts.sum(axis=1)
+    loss = -(counts * np.log(np.maximum(shares, 1e-12))).sum(axis=1)
+    return np.where(totals > 0, loss / np.where(totals > 0, totals, 1), np.nan)

@@ -1,0 +1,147 @@
+"""Horizons: how far a forecast looks, in days or in events, and the questions that measure one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.data.events import EventLog
+from driftline.data.history import Histories, histories
+from driftline.errors import RequestError
+from driftline.interest.fitting import Questions, questions, within_budget
+from driftline.interest.topics import Topics
+from driftline.types import US_PER_DAY, Times, parse_duration
+
+N_ORIGINS = 8
+USED_SHARE = 0.5
+"""Origins stand in this last part of the time span (or of each user's events)."""
+
+_NEXT = re.compile(r"next-([1-9]\d{0,5})")
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """So many days from the origin on, or so many events of the user."""
+
+    days: float | None = None
+    events: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Horizon:
+        """Read `7d`, `12h`, `2w` or `next-20`; RequestError for anything else.
+
+        >>> Horizon.parse("2w"), Horizon.parse("next-20")
+        (Horizon(days=14.0, events=None), Horizon(days=None, events=20))
+        """
+        if match := _NEXT.fullmatch(text.strip()):
+            return cls(events=int(match[1]))
+        try:
+            return cls(days=parse_duration(text) / US_PER_DAY)
+        except RequestError:
+            raise RequestError(
+                f"expected a horizon such as 7d, 12h, 2w (time) or next-20 (events), got {text!r}"
+            ) from None
+
+    def __str__(self) -> str:
+        """The text that `parse` reads.
+
+        >>> str(Horizon(days=7.0)), str(Horizon(events=20))
+        ('7d', 'next-20')
+        """
+        return f"{self.days:g}d" if self.days is not None else f"next-{self.events}"
+
+    def distance(self, other: Horizon) -> float:
+        """How far two horizons are apart, in natural logarithms; infinite between days and events."""
+        if self.days is not None and other.days is not None:
+            return float(abs(np.log(self.days / other.days)))
+        if self.events is not None and other.events is not None:
+            return float(abs(np.log(self.events / other.events)))
+        return float("inf")
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Questions of one horizon with the number of their origin (0 is the earliest); shape [n_queries]."""
+
+    questions: Questions
+    origin: NDArray[np.int64]
+
+    def part(self, keep: NDArray[np.bool_]) -> Questions:
+        """The questions of some queries, renumbered."""
+        place = np.cumsum(keep) - 1
+        pairs = keep[self.questions.query]
+        one = self.questions
+        return Questions(one.histories.take(keep), place[one.query[pairs]], one.topic[pairs], one.count[pairs])
+
+
+def ask(log: EventLog, topics: Topics, horizon: Horizon, *, first_us: int | None = None, seed: int = 0) -> Asked:
+    """What users did within a horizon after rolling origins, with their histories before them.
+
+    In time: up to eight origins in the later half of the log, each window whole and none overlapping the next; a
+    user counts who has an event before the origin and in the window. In events: origins after each `n` events of a
+    user, moved to the next moment, in the later half of the user's events. `first_us` leaves out earlier origins.
+    `log` holds positive events.
+    """
+    if not len(log):
+        return _asked(log, topics, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), seed)
+    if horizon.days is not None:
+        origins = _origins(log, horizon.days, first_us)
+        return _by_time(log, topics, origins, round(horizon.days * US_PER_DAY), seed)
+    return _by_events(log, topics, horizon.events or 1, first_us, seed)
+
+
+def _origins(log: EventLog, days: float, first_us: int | None) -> Times:
+    """Moments, oldest first; the last window ends just after the last event."""
+    length = round(days * US_PER_DAY)
+    end, span = log.last_us + 1, log.last_us + 1 - log.first_us
+    step = max(length, round(USED_SHARE * span / N_ORIGINS))
+    origins = end - length - step * np.arange(N_ORIGINS, dtype=np.int64)
+    earliest = max(end - round(USED_SHARE * span) - length, log.first_us + 1) if first_us is None else first_us
+    return origins[origins >= earliest][::-1].copy()
+
+
+def _by_time(log: EventLog, topics: Topics, origins: Times, length: int, seed: int) -> Asked:
+    each = np.arange(log.n_users, dtype=np.int32)
+    users, moments = np.tile(each, len(origins)), np.repeat(origins, log.n_users)
+    now, then = histories(log, users, moments), histories(log, users, moments + length)
+    counted = np.flatnonzero((now.lengths > 0) & (then.end > now.end))
+    chosen = within_budget(counted, now.lengths[counted], seed=seed)
+    return _asked(
+        log, topics, now.end[chosen], then.end[chosen], chosen // max(log.n_users, 1), seed, now.at_us[chosen]
+    )
+
+
+def _by_events(log: EventLog, topics: Topics, n: int, first_us: int | None, seed: int) -> Asked:
+    place = np.arange(len(log)) - log.user_offsets[log.user_row]
+    length = np.diff(log.user_offsets)[log.user_row]
+    first = np.searchsorted(log.moment, log.moment)
+    turn = place // n
+    starts = (
+        (first == np.arange(len(log))) & (place >= np.minimum(n, np.maximum(length // 2, 1))) & (place + n <= length)
+    )
+    starts &= place >= (1 - USED_SHARE) * length
+    late = starts & (log.time_us >= (log.first_us if first_us is None else first_us))
+    candidates = np.flatnonzero(late)
+    key = log.user_row[candidates].astype(np.int64) * (int(place.max()) + 1) + turn[candidates]
+    candidates = candidates[np.unique(key, return_index=True)[1]]
+    chosen = within_budget(candidates, place[candidates], seed=seed)
+    order = np.argsort(np.argsort(log.time_us[chosen], kind="stable"), kind="stable")
+    return _asked(log, topics, chosen, chosen + n, order * N_ORIGINS // max(len(chosen), 1), seed, log.time_us[chosen])
+
+
+def _asked(
+    log: EventLog,
+    topics: Topics,
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    origin: NDArray[np.int64],
+    seed: int,
+    at_us: Times | None = None,
+) -> Asked:
+    user = log.user_row[start] if len(start) else np.zeros(0, np.int32)
+    moments = np.zeros(0, np.int64) if at_us is None else at_us
+    asked = Histories(log, log.user_offsets[user] if len(start) else start, start, moments, user)
+    return Asked(questions(asked, topics, start, end, seed=seed), origin.astype(np.int64))
