@@ -13,6 +13,7 @@ from scipy.special import betaincinv
 
 from driftline.data.events import EventLog
 from driftline.data.history import Histories, histories
+from driftline.errors import UnknownUserError
 from driftline.interest.dynamics import Dynamics
 from driftline.interest.evidence import event_weights
 from driftline.interest.state import Counts, Evidence, HalfLife
@@ -128,6 +129,13 @@ class Reading:
         )
         found = trends(moments)
         return found, lifecycles(found, moments, half_life=half_life.length, times=not self.dynamics.order_only)
+
+
+def require_user(log: EventLog, user_id: str) -> None:
+    """UnknownUserError for a user that the log does not know."""
+    if log.users.row(user_id) < 0:
+        some = ", ".join(str(one) for one in log.users.ids[:3])
+        raise UnknownUserError(f"expected a user of this run ({some} …), got {user_id!r}; check the id")
 
 
 def interests(log: EventLog, topics: Topics, dynamics: Dynamics, user_id: str, at_us: int) -> dict[str, Any]:

@@ -1,0 +1,107 @@
+"""`driftline interests`: what a user wants at a moment, named, with strength, uncertainty and trend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from driftline.cli.app import app
+from driftline.cli.output import console, print_json
+from driftline.types import parse_time
+
+if TYPE_CHECKING:
+    from driftline.data.catalog import Catalog
+
+WIDTH = 24
+"""Characters of a bar for the strongest interval."""
+
+
+@app.command()
+def interests(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    user: Annotated[str, typer.Option("--user", help="The user's id.")],
+    at: Annotated[
+        str | None, typer.Option("--at", help="As of this time; by default just after the last event.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show a user's interests: how strong, how sure, where they are going, and the user's own items behind each."""
+    from driftline.interest.reading import require_user
+    from driftline.learning.registry import load_run
+
+    at_us = parse_time(at) if at else None
+    run = load_run(folder, at_us)
+    require_user(run.dataset.log, user)
+    moment = run.cutoff_us if at_us is None else at_us
+    document = run.interest.interests(run.dataset.log, user, moment) | run.provenance(moment)
+    if as_json:
+        print_json(document)
+    else:
+        _print(document, run.dataset.catalog)
+
+
+def _print(document: dict[str, Any], catalog: Catalog) -> None:
+    from rich.markup import escape
+
+    seen = f"{document['n_events']:,} events" if document["n_events"] else "no events yet: what everybody wants"
+    console.print(f"[bold]{escape(document['user_id'])}[/bold] at {document['at']} · {seen}")
+    console.print(_table(document["topics"], catalog))
+    for term, words in (("short_term", "just now"), ("long_term", "lasting")):
+        names = " · ".join(f"{escape(one['name'])} {one['strength']:.0%}" for one in document[term][:3])
+        console.print(f"[dim]{words} ({document['half_lives'][term]})[/dim]  {names}")
+    without = f" · {document['without_topic']:.0%} of events have no topic" if document["without_topic"] else ""
+    console.print(
+        f"[dim]half-life {document['half_lives']['topics']} · model {document['model_version']}{without}[/dim]"
+    )
+    if document["hindsight"]:
+        console.print("[yellow]The model has seen events after this moment.[/yellow]")
+
+
+def _table(topics: list[dict[str, Any]], catalog: Catalog) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name, justify in (("interest", "left"), ("", "left"), ("strength", "right"), ("90 %", "right")):
+        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=name != "interest")
+    table.add_column("30 days", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("because of", overflow="fold")
+    longest = max((one["high"] for one in topics), default=1.0)
+    for one in topics:
+        titles = ", ".join(escape(catalog.label(catalog.items.row(item))) for item in one["evidence"])
+        span = f"{one['low']:.0%} … {one['high']:.0%}"
+        bar = bar_of(one["strength"], one["low"], one["high"], longest)
+        table.add_row(
+            escape(one["name"]),
+            bar,
+            f"{one['strength']:.1%}",
+            span,
+            trend_words(one["trend"]),
+            one["lifecycle"],
+            titles,
+        )
+    return table
+
+
+def bar_of(value: float, low: float, high: float, longest: float, width: int = WIDTH) -> str:
+    """A bar up to `value`, dark up to `low`, with the rest of the interval as a line; `longest` fills the width.
+
+    >>> bar_of(0.5, 0.25, 1.0, 1.0, 8)
+    '██▓▓────'
+    """
+    low_at, at, high_at = (round(width * min(one / max(longest, 1e-9), 1)) for one in (low, value, high))
+    return ("█" * low_at + "▓" * (at - low_at) + "─" * (high_at - at)).ljust(width)
+
+
+def trend_words(trend: float) -> str:
+    """An arrow with the change in points where one is certain.
+
+    >>> trend_words(0.031), trend_words(-0.002), trend_words(0.0)
+    ('↑ +3.1', '↓ -0.2', '→')
+    """
+    if trend == 0:
+        return "→"
+    return f"{'↑' if trend > 0 else '↓'} {100 * trend:+.1f}"
