@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from polars.exceptions import PolarsError
+
 from driftline.data.formats import FORMATS, reader
 from driftline.data.formats.prepared import Prepared
 from driftline.data.formats.source import open_source
@@ -39,6 +41,10 @@ def prepare(
     if format_ != "csv" and (mapping or event or separator):
         raise RequestError(f"expected --map, --event and --separator with --as csv, got --as {format_}; leave them out")
     check_free(out, overwrite=overwrite)
+    if source.resolve().is_relative_to(out.resolve()):
+        raise DatasetError(
+            f"expected a source outside of {out}, got {source}, which would be overwritten; move it first"
+        )
     with open_source(source) as opened:
         if format_ == "csv":
             from driftline.data.formats.mapped import read_mapped
@@ -46,8 +52,18 @@ def prepare(
             prepared = read_mapped(opened, mapping or {}, event=event, separator=separator)
         else:
             prepared = reader(format_)(opened)
+        _check_events(prepared, source)
         write_dataset(prepared, out, overwrite=overwrite)
     return prepared
+
+
+def _check_events(prepared: Prepared, source: Path) -> None:
+    if not prepared.tables["events"].height:
+        left = [f"{one.count} {one.code} such as {one.example}" for file in prepared.files for one in file.left_out]
+        raise DatasetError(
+            f"expected events in {source}, got none that can be read ({'; '.join(left[:2]) or 'no rows'}); "
+            "check the file and the format"
+        )
 
 
 def check_free(out: Path, *, overwrite: bool) -> None:
@@ -82,8 +98,8 @@ def write_dataset(prepared: Prepared, out: Path, *, overwrite: bool = False) -> 
             (partial / name).write_text(text, encoding="utf-8")
         partial.chmod(0o755)
         _take_place(partial, out, made)
-    except OSError as error:
-        why = error.strerror or error
+    except (OSError, PolarsError) as error:
+        why = getattr(error, "strerror", None) or error
         raise SaveError(f"could not write {out}: {why}; free some space or choose another folder with --out") from error
     finally:
         for folder in made:
@@ -97,7 +113,7 @@ def _take_place(partial: Path, out: Path, made: list[Path]) -> None:
         out.replace(old)
         try:
             partial.replace(out)
-        except OSError:
+        except BaseException:  # an interrupt too must leave what was there
             old.replace(out)
             raise
         made.append(old)

@@ -23,7 +23,8 @@ def read_mapped(source: Source, mapping: Mapping[str, str], *, event: str | None
 
     A column that already has our name needs no mapping. `event` is the kind of every row where no column says it.
     Times are read as ISO-8601 or as epoch numbers of one unit, which is detected and told; without a time column the
-    order of the file is the order of the events (`order_only`). `separator` is a comma, or a tab for .tsv and .txt.
+    order of the file is the order of the events (`order_only`). `separator` is a comma, or a tab for .tsv and .txt;
+    the word `tab` means a tab.
     """
     path = source.need(*_PATTERNS, what="a table of events")
     rows = _renamed(_read(path, separator), mapping)
@@ -33,7 +34,7 @@ def read_mapped(source: Source, mapping: Mapping[str, str], *, event: str | None
     notes = []
     if "time" in rows.frame.columns:
         rows, unit = _with_times(rows.needing("time"))
-        notes.append(f"times are {unit}")
+        notes.append(f"times were read as {_UNITS.get(unit, unit)}")
     else:
         settings["order_only"] = True
         notes.append("no column is mapped to time: the order of the file is the order of events (order_only = true)")
@@ -44,6 +45,15 @@ def read_mapped(source: Source, mapping: Mapping[str, str], *, event: str | None
     return Prepared({"events": rows.frame}, settings, (FileReport.of(rows),), tuple(notes))
 
 
+_UNITS = {
+    "s": "epoch seconds",
+    "ms": "epoch milliseconds",
+    "us": "epoch microseconds",
+    "ns": "epoch nanoseconds",
+    "datetime": "they stand in the file",
+}
+
+
 def _read(path: Path, separator: str | None) -> Rows:
     name = path.name.lower()
     if name.endswith((".parquet", ".jsonl")):
@@ -52,6 +62,9 @@ def _read(path: Path, separator: str | None) -> Rows:
         table = read_table(path)
         left_out = (LeftOut("damaged_lines", table.damaged, table.damaged_example),) if table.damaged else ()
         return Rows(path.name, table.frame, table.frame.height + table.damaged, left_out)
+    separator = {"\\t": "\t", "tab": "\t"}.get(separator or "", separator)
+    if separator is not None and (len(separator) != 1 or not separator.isascii()):
+        raise RequestError(f"expected one character as separator, such as ';' or tab, got {separator!r}")
     tabbed = name.endswith((".tsv", ".tsv.gz", ".txt"))
     return read_csv(path, (), separator=separator or ("\t" if tabbed else ","))
 

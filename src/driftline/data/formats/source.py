@@ -78,14 +78,12 @@ def open_source(path: Path) -> Iterator[Source]:
 
 
 def _files_under(folder: Path) -> tuple[Path, ...]:
-    """Regular files, the least deep first; hidden ones and links out of the folder are passed over."""
-    root = folder.resolve()
+    """Regular files, the least deep first; hidden ones are passed over."""
     found = [
         path
         for path in folder.rglob("*")
         if path.is_file()
         and not any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts)
-        and path.resolve().is_relative_to(root)
     ]
     return tuple(sorted(found, key=lambda path: (len(path.parts), str(path))))
 
