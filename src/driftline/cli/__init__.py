@@ -8,6 +8,7 @@ from driftline.cli import evaluate as _evaluate  # noqa: F401
 from driftline.cli import forecast as _forecast  # noqa: F401
 from driftline.cli import interests as _interests  # noqa: F401
 from driftline.cli import prepare as _prepare  # noqa: F401
+from driftline.cli import recommend as _recommend  # noqa: F401
 from driftline.cli.app import app, main
 
 __all__ = ["app", "main"]

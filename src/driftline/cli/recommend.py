@@ -14,6 +14,11 @@ from driftline.types import parse_time
 if TYPE_CHECKING:
     from driftline.ranking.slate import Slate, SlateItem
 
+CELLS = 6
+"""How wide the bar of a share of 1 is."""
+
+MOST_ARMS = 3
+
 
 @app.command()
 def recommend(
@@ -27,6 +32,12 @@ def recommend(
         list[str] | None, typer.Option("--exclude", help="An item to leave out; may be repeated.")
     ] = None,
     where: Annotated[str | None, typer.Option("--where", help="A filter, such as 'price < 5'.")] = None,
+    horizon: Annotated[
+        str | None, typer.Option("--horizon", help="What the user is moving into within 7d, or next-20 events.")
+    ] = None,
+    diversity: Annotated[
+        float, typer.Option("--diversity", help="From 0 (by score alone) to 1 (as unlike each other as can be).")
+    ] = 0.0,
     new_user: Annotated[bool, typer.Option("--new-user", help="Answer for somebody unknown, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -37,7 +48,14 @@ def recommend(
     run = load_run(folder, at_us)
     moment = run.cutoff_us if at_us is None else at_us
     slate = run.recommender(moment).recommend(
-        user, at_us=moment, k=k, exclude=tuple(exclude or ()), where=where, new_user=new_user
+        user,
+        at_us=moment,
+        k=k,
+        exclude=tuple(exclude or ()),
+        where=where,
+        new_user=new_user,
+        diversity=diversity,
+        horizon=horizon,
     )
     if as_json:
         print_json(slate.as_json())
@@ -46,20 +64,39 @@ def recommend(
 
 
 def _print(slate: Slate) -> None:
+    from rich import box
     from rich.markup import escape
     from rich.table import Table
 
     document = slate.as_json()
-    note = f" · fallback: {slate.fallback}" if slate.fallback else ""
-    title = f"For {slate.user_id} at {document['at']} · model {document.get('model_version', '')}{note}"
-    table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
-    for name in ("", "item", "score", "because", "brought by"):
-        table.add_column(name, justify="right" if name in ("", "score") else "left")
+    console.print(f"[bold]For {escape(slate.user_id)}[/bold] at {document['at']}", soft_wrap=True)
+    if slate.fallback:
+        console.print(f"nothing is known of this user ({slate.fallback}): what everybody takes", style="yellow")
+    if document.get("hindsight"):
+        console.print(f"the model has seen events up to {document['model_cutoff']}, after this moment", style="yellow")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("item", overflow="fold", ratio=3)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("because", overflow="fold", ratio=4)
+    table.add_column("brought by", no_wrap=True)
     for item in slate.items:
         table.add_row(str(item.position), escape(item.title), f"{item.score:.2f}", escape(item.reason), _arms(item))
-    console.print(table)
+    console.print(table if slate.items else "No item may be shown: loosen --where or --exclude.")
 
 
 def _arms(item: SlateItem) -> str:
-    best = sorted(item.arms.items(), key=lambda pair: -pair[1])[:3]
-    return " · ".join(f"{name} {share:.0%}" for name, share in best)
+    """The arms of the largest shares, a line each, with a bar."""
+    best = sorted(item.arms.items(), key=lambda pair: -pair[1])[:MOST_ARMS]
+    return "\n".join(f"[cyan]{_bar(share)}[/cyan] {share:4.0%} {name}" for name, share in best)
+
+
+def _bar(share: float) -> str:
+    """A bar of eighths of a cell, padded to its full width.
+
+    >>> _bar(0.5)
+    '███   '
+    """
+    eighths = round(share * CELLS * 8)
+    whole, part = divmod(eighths, 8)
+    return ("█" * whole + ("▏▎▍▌▋▊▉"[part - 1] if part else "")).ljust(CELLS)

@@ -83,7 +83,7 @@ class Run:
         """What answers `recommend` at a moment; its slates carry the provenance."""
         dataset = self.dataset
         repeats = dataset.repeats or detect_repeats(dataset.log.positive)
-        return Recommender(dataset.log, dataset.catalog, self.blend, repeats, self.provenance(at_us))
+        return Recommender(dataset.log, dataset.catalog, self.blend, repeats, self.provenance(at_us), self.interest)
 
     def provenance(self, at_us: int) -> dict[str, Any]:
         """What every answer says of the model behind it: version, cutoff, and whether it has seen past `at`."""

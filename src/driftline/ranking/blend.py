@@ -90,11 +90,9 @@ class FittedBlend:
         self, histories: Histories, items: Rows, *, allowed: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float64]:
         """What the score of each item would lose without each arm; shape [n_queries, len(items), n_arms]."""
-        candidates = candidates_of(arm_scores(self.arms, histories), self._allowed(histories, allowed))
-        dense = np.zeros((len(histories), histories.log.n_items, len(self.arms)), np.float32)
-        parts = candidates.features * self.weights.ravel().astype(np.float32)
-        dense[candidates.query, candidates.item] = parts.reshape(len(parts), len(self.arms), PER_ARM).sum(2)
-        return dense[:, items].astype(np.float64)
+        size = max(1, CELLS_PER_BATCH // max(histories.log.n_items * len(self.arms), 1))
+        parts = [self._contributions_batch(batch, items, allowed) for batch in histories.batches(size)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(items), len(self.arms)))
 
     def with_arms(self, arms: Arms) -> FittedBlend:
         """The same weights over other fits of the same arms."""
@@ -153,6 +151,15 @@ class FittedBlend:
         scores = np.tile(np.pad(tail, (0, n_items - len(tail)), constant_values=-1), (len(histories), 1))
         scores[candidates.query, candidates.item] = candidates.features @ self.weights.ravel().astype(np.float32)
         return scores.astype(np.float32, copy=False)
+
+    def _contributions_batch(
+        self, histories: Histories, items: Rows, allowed: NDArray[np.bool_] | None
+    ) -> NDArray[np.float64]:
+        candidates = candidates_of(arm_scores(self.arms, histories), self._allowed(histories, allowed))
+        dense = np.zeros((len(histories), histories.log.n_items, len(self.arms)), np.float32)
+        parts = candidates.features * self.weights.ravel().astype(np.float32)
+        dense[candidates.query, candidates.item] = parts.reshape(len(parts), len(self.arms), PER_ARM).sum(2)
+        return dense[:, items].astype(np.float64)
 
     def _allowed(self, histories: Histories, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
         if not self.exclude_history and allowed is None:

@@ -1,7 +1,7 @@
 """True reasons: which event of the history an item is owed to, found by leaving each out and scoring again.
 
 No attention weight and no guess: a history item is named only when the blend's score of the recommended item falls
-without it, and of all that were tried it is the one without which the score falls most.
+without it, and of all that were tried it is the one without which the leading arm's part falls most.
 """
 
 from __future__ import annotations
@@ -14,88 +14,150 @@ from numpy.typing import NDArray
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog
 from driftline.data.history import Histories
-from driftline.ranking.blend import FittedBlend
+from driftline.data.vocabulary import Vocabulary
+from driftline.ranking.blend import TAIL, FittedBlend
+from driftline.ranking.popular import Popular
+from driftline.ranking.repeat import NAME as REPEAT
 from driftline.types import Rows, format_time
 
-MOST_TRIED = 24
+MOST_TRIED = 48
 """How many of the latest different items of a history are tried as reasons."""
 
+MOST_ROWS = 2_000_000
+"""How many events all the histories that are tried may have together."""
+
+Floats = NDArray[np.float64]
+
+_FOR_ALL = (TAIL, "popularity-7d")
+"""Arms that do not read the history."""
+
 _WORDS = {
-    "cooccurrence": "often chosen together with",
-    "item-knn": "chosen by the same people as",
-    "ease": "chosen by the same people as",
+    "cooccurrence": "often {had} with or after",
+    "item-knn": "{had} by the people who {had}",
+    "ease": "{had} by the people who {had}",
     "als": "close in taste to",
     "bpr": "close in taste to",
     "content": "similar to",
 }
 _SEQUENCE_WORDS = "a likely next step after"
 
+_VERBS = {
+    "purchase": "bought",
+    "rating": "rated",
+    "click": "clicked",
+    "view": "viewed",
+    "watch": "watched",
+    "read": "read",
+    "listen": "listened to",
+    "answer": "answered",
+    "bookmark": "bookmarked",
+    "like": "liked",
+}
+
 
 @dataclass(frozen=True)
 class Cause:
-    """The history item without which a score falls most, and by how much; row -1 where no item carries it."""
+    """What carries one recommended item.
 
+    `arm` has the largest share of its score. `item_row` is the history item without which that arm's part falls most
+    (-1 where there is none), `drop` how much the whole score falls without it. `personal` says whether the score falls
+    without any history.
+    """
+
+    arm: str
     item_row: int
     drop: float
+    personal: bool
 
 
 def causes(
     blend: FittedBlend, past: Histories, items: Rows, *, allowed: NDArray[np.bool_] | None = None
 ) -> list[Cause]:
     """The cause of each recommended item, for one query."""
-    mine = past.log.item_row[int(past.start[0]) : int(past.end[0])]
-    tried = _latest_different(mine)
-    if not len(tried):
-        return [Cause(-1, 0.0) for _ in items]
-    whole = blend.score(past, items, allowed=allowed)[0]
-    without = blend.score(_left_out(past, tried), items, allowed=allowed)
-    drops = whole[None, :] - without
-    best = np.argmax(drops, axis=0)
+    tried = _latest_different(past)
+    parts = blend.contributions(_variants(past, tried), items, allowed=allowed)
+    whole, without, nothing = parts[0], parts[1:-1], parts[-1]
     return [
-        Cause(int(tried[which]), float(drops[which, i])) if drops[which, i] > 0 else Cause(-1, 0.0)
-        for i, which in enumerate(best)
+        _cause(list(blend.arms), tried, whole[i], without[:, i], personal=whole[i].sum() > nothing[i].sum())
+        for i in range(len(items))
     ]
 
 
-def reason(item_row: int, cause: Cause, arm: str, past: Histories, catalog: Catalog) -> str:
-    """One sentence for one item: what carried it, with the day of the event that did."""
+def _cause(arms: list[str], tried: Rows, whole: Floats, without: Floats, *, personal: bool) -> Cause:
+    """From the arms' parts with the whole history [n_arms] and without each item tried [n_tried, n_arms]."""
+    if whole.sum() <= 0:
+        return Cause(TAIL, -1, 0.0, personal=False)
+    lead = int(np.argmax(whole))
+    drops, own = whole.sum() - without.sum(1), whole[lead] - without[:, lead]
+    carries = (drops > 0) & (own > 0)
+    if not carries.any():
+        return Cause(arms[lead], -1, 0.0, personal=bool(personal))
+    best = int(np.argmax(np.where(carries, own, -np.inf)))
+    return Cause(arms[lead], int(tried[best]), float(drops[best]), personal=bool(personal))
+
+
+def reason(
+    item_row: int, cause: Cause, past: Histories, catalog: Catalog, popular: Popular, *, dated: bool = True
+) -> str:
+    """One sentence for one item: what carried it, with the day of the event that did where times are `dated`."""
+    if cause.arm in _FOR_ALL or not cause.personal:
+        return popular.reason(item_row)
+    if cause.arm == REPEAT:
+        return _again(item_row, past, dated=dated)
     if cause.item_row < 0:
-        return _POPULAR.get(arm, "popular among everybody")
-    mine = slice(int(past.start[0]), int(past.end[0]))
-    times = past.log.time_us[mine][past.log.item_row[mine] == cause.item_row]
-    day = format_time(int(times[-1]))[:10]
+        return "fits your history as a whole: no single item of it decides"
     if cause.item_row == item_row:
-        often = len(np.unique(times))
-        return f"you chose it {often} times, last on {day}" if often > 1 else f"you chose it on {day}"
-    return f"{_WORDS.get(arm, _SEQUENCE_WORDS)} {catalog.label(cause.item_row)} ({day})"
+        return _again(item_row, past, dated=dated)
+    verb, times = _events(cause.item_row, past)
+    words = _WORDS.get(cause.arm, _SEQUENCE_WORDS).format(had=verb)
+    when = f" ({verb} {_day(times)})" if dated else ""
+    return f"{words} {catalog.label(cause.item_row)}{when}"
 
 
-_POPULAR = {"popularity-7d": "popular in the latest days"}
+def _again(item_row: int, past: Histories, *, dated: bool) -> str:
+    """How often the user had the item itself, and when last."""
+    verb, times = _events(item_row, past)
+    often = len(np.unique(times))
+    if not dated:
+        return f"you {verb} this {often} times" if often > 1 else f"you {verb} this before"
+    return f"you {verb} this {often} times, last on {_day(times)}" if often > 1 else f"you {verb} this on {_day(times)}"
 
 
-def _latest_different(items: Rows) -> Rows:
-    """The last `MOST_TRIED` different items of a history, latest first."""
-    backwards = items[::-1]
+def _events(item_row: int, past: Histories) -> tuple[str, NDArray[np.int64]]:
+    """What the user did with an item, as a verb, and when; ascending."""
+    mine = slice(int(past.start[0]), int(past.end[0]))
+    rows = np.flatnonzero(past.log.item_row[mine] == item_row) + int(past.start[0])
+    kind = past.log.kinds[int(past.log.kind[rows[-1]])].name
+    return _VERBS.get(kind, "chose"), past.log.time_us[rows]
+
+
+def _day(times: NDArray[np.int64]) -> str:
+    return format_time(int(times[-1]))[:10]
+
+
+def _latest_different(past: Histories) -> Rows:
+    """The last different items of a history, latest first: as many as may be tried."""
+    backwards = past.log.item_row[int(past.start[0]) : int(past.end[0])][::-1]
     _, first = np.unique(backwards, return_index=True)
-    return backwards[np.sort(first)[:MOST_TRIED]]
+    most = int(np.clip(MOST_ROWS // max(len(backwards), 1), 1, MOST_TRIED))
+    return backwards[np.sort(first)[:most]]
 
 
-def _left_out(past: Histories, tried: Rows) -> Histories:
-    """The same history once for each item tried, without it."""
+def _variants(past: Histories, tried: Rows) -> Histories:
+    """The history as it is, without each item tried, and without anything, each as if it were a user's own."""
     log, mine = past.log, np.arange(int(past.start[0]), int(past.end[0]))
-    kept = [mine[log.item_row[mine] != item] for item in tried]
-    ends = np.cumsum([len(rows) for rows in kept]).astype(np.int64)
-    rows = np.concatenate(kept)
+    kept = [mine, *(mine[log.item_row[mine] != item] for item in tried), mine[:0]]
+    lengths = np.array([len(rows) for rows in kept], np.int64)
+    rows, n = np.concatenate(kept), len(kept)
     variants = EventLog(
-        log.users,
+        Vocabulary(str(number) for number in range(n)),
         log.items,
         log.kinds,
-        log.user_row[rows],
+        np.repeat(np.arange(n, dtype=np.int32), lengths),
         log.item_row[rows],
         log.time_us[rows],
         log.kind[rows],
         log.value[rows],
     )
-    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
-    n = len(tried)
-    return Histories(variants, starts, ends, np.repeat(past.at_us, n), np.full(n, -1, np.int32))
+    ends = np.cumsum(lengths)
+    return Histories(variants, ends - lengths, ends, np.repeat(past.at_us, n), np.repeat(past.user_row, n))

@@ -130,4 +130,4 @@ def _rates(log: EventLog) -> NDArray[np.float32]:
     users = np.bincount(item, minlength=log.n_items)
     back = np.bincount(item[times > 1], minlength=log.n_items)
     mean = max(back.sum(), 1) / max(users.sum(), 1)
-    return ((back + PRIOR_PAIRS * mean) / (users + PRIOR_PAIRS)).astype(np.float32)
+    return np.asarray((back + PRIOR_PAIRS * mean) / (users + PRIOR_PAIRS), np.float32)

@@ -73,7 +73,7 @@ def fit_weights(choices: Choices, start: Weights | None = None) -> Weights:
     if not len(choices.chosen):
         return start
     found = minimize(_loss_and_gradient, start, (choices,), "L-BFGS-B", jac=True, bounds=[(0, None)] * n_features)
-    return np.maximum(found.x, 0.0)
+    return np.asarray(np.maximum(found.x, 0.0), np.float64)
 
 
 def loss(weights: Weights, choices: Choices) -> float:
