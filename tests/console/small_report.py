@@ -8,7 +8,10 @@ EVIL = "</script><script>alert(1)</script><!--\u2028"
 def small_report() -> c.Report:
     """Two interests, one person, two items, two models; one title is hostile."""
     interval = c.Interval(0.1, 0.05, 0.15)
-    bands = tuple(c.Band(topic, 0.5, 0.4, 0.6, 0.3, 0.7) for topic in (0, 1, c.OTHER))
+    bands = tuple(
+        c.Band(topic, share, share - 0.1, share + 0.1, share - 0.2, share + 0.2)
+        for topic, share in ((0, 0.5), (1, 0.25), (c.OTHER, 0.25))
+    )
     curves = tuple(
         c.Curve(topic, (1.0, 2.0, 3.0), (share, 0.4, 1 - share), (0.1, 0.2, 0.3), (0.6, 0.7, 0.9))
         for topic, share in ((0, 0.7), (1, 0.2), (c.OTHER, 0.1))
@@ -59,8 +62,8 @@ def small_report() -> c.Report:
             dates[1:],
             movements,
             0.1,
-            (c.Occasion("2020-02-14", "St Valentine"),),
-            c.ContextLine("temperature", "°C", (3.0, None, 9.0), {0: c.Interval(0.4, 0.2, 0.6)}),
+            occasions=(c.Occasion("2020-02-14", "St Valentine"),),
+            context=c.ContextLine("temperature", "°C", (3.0, None, 9.0), {0: c.Interval(0.4, 0.2, 0.6)}),
         ),
         commands=("driftline recommend run --user u",),
     )

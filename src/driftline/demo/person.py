@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from driftline.console.content import OTHER, Band, Curve, Horizon, River, Visit
 from driftline.data.catalog import Catalog
@@ -14,7 +14,9 @@ from driftline.data.events import EventLog
 from driftline.data.history import histories
 from driftline.demo.days import day_of, iso_day
 from driftline.demo.population import topic_sums
+from driftline.interest.horizons import Horizon as Ahead
 from driftline.interest.model import InterestModel
+from driftline.interest.reading import Past, beta_intervals
 from driftline.interest.state import states_of
 from driftline.interest.topics import Topics
 from driftline.types import US_PER_DAY, Rows
@@ -29,6 +31,8 @@ WEEKLY_FROM_DAYS, WEEKLY_TO_DAYS = 84, 800
 N_DATES = 60
 
 Floats = NDArray[np.float64]
+Shown = Sequence[tuple[int, NDArray[np.int64]]]
+"""The topics of the curves with the columns that each gathers."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Person:
 
 
 def choose_person(log: EventLog, topics: Topics, cutoff_us: int) -> Person:
-    """The user whose interests moved the most, among those with many visits who came shortly before and after the cutoff.
+    """The user whose interests moved the most, among those with many visits who came around the cutoff.
 
     Moved: the total variation between the topic mixes of the first and the second half of the visits, less that between
     odd and even visits, which is what chance alone gives. `log` holds positive events, at least one before the cutoff.
@@ -56,7 +60,9 @@ def choose_person(log: EventLog, topics: Topics, cutoff_us: int) -> Person:
             users = np.flatnonzero((n_visits >= least) & came)
             if len(users):
                 user = int(users[np.argmax(_movement(past, topics, visits, users))])
-                rule = f"of {len(users):,} people with at least {least} visits{words}, the one whose interests moved the most"
+                rule = (
+                    f"of {len(users):,} people with at least {least} visits{words}, the one whose interests moved most"
+                )
                 return Person(user, str(log.users[user]), rule)
     raise AssertionError("a log without an event before its cutoff has nobody to show")
 
@@ -108,7 +114,8 @@ def river(person: Person, log: EventLog, catalog: Catalog, interest: InterestMod
     moments = np.append((days[:-1] + 1) * US_PER_DAY, cutoff_us)
     weights, alphas = _through_time(person.user_row, log, interest, moments)
     shown = _shown(weights)
-    ahead = tuple(_horizon(person, log, interest, cutoff_us, step, shown) for step in HORIZON_STEPS)
+    before = Past.of(log, person.user_id, cutoff_us)
+    ahead = tuple(_horizon(interest, log, before, days, shown) for days in HORIZON_STEPS)
     came = mine.select((mine.time_us >= cutoff_us) & (mine.time_us < cutoff_us + HORIZON_DAYS * US_PER_DAY))
     sums = topic_sums(interest.topics, came, np.zeros(len(came), np.int64), 1)[0]
     return River(
@@ -156,8 +163,19 @@ def _shown(weights: Floats) -> list[tuple[int, NDArray[np.int64]]]:
 def _curve(topic: int, columns: NDArray[np.int64], weights: Floats, alphas: Floats) -> Curve:
     """A Beta marginal of the Dirichlet at each date, with its 90 % interval."""
     a, total = alphas[:, columns].sum(1), alphas.sum(1)
-    low, high = (betaincinv(a, np.maximum(total - a, 1e-9), level) for level in (0.05, 0.95))
-    return Curve(topic, _floats(weights[:, columns].sum(1)), _floats(a / total), _floats(low), _floats(high))
+    mean, low, high = beta_intervals(a, total)
+    return Curve(topic, _floats(weights[:, columns].sum(1)), _floats(mean), _floats(low), _floats(high))
+
+
+def _horizon(interest: InterestModel, log: EventLog, past: Past, days: int, shown: Shown) -> Horizon:
+    """The forecast of every curve's topics for the days after the cutoff."""
+    found, _ = interest.distribution(log, past, Ahead(days=float(days)))
+    bands = []
+    for topic, columns in shown:
+        share, low50, high50 = found.interval(columns, 0.5)
+        _, low90, high90 = found.interval(columns, 0.9)
+        bands.append(Band(topic, share, low50, high50, low90, high90))
+    return Horizon(days, tuple(bands))
 
 
 def _visits(past: EventLog, catalog: Catalog) -> tuple[Visit, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from driftline.evaluation.figures import Figures, Judge, Judged, Tables
 from driftline.evaluation.protocols import Protocol, Questions, make_fold, questions
 from driftline.metrics.bootstrap import N_RESAMPLES
 from driftline.models.base import FittedModel, Model
-from driftline.ranking.training import train
+from driftline.ranking.training import Trained, train
 from driftline.types import Progress, format_time
 
 
@@ -81,6 +81,7 @@ def evaluate(
     blend_arms: Sequence[str] | None = None,
     show: Sequence[str] | None = None,
     tie: Tie = "file",
+    watch: Callable[[Trained], None] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Fit models on the training part of a protocol's fold and ask them its test targets.
@@ -88,14 +89,15 @@ def evaluate(
     A user's figure is the mean over that user's targets, then over seeds; a table's figure is the mean over users, its
     interval the percentile bootstrap over users, its spread the standard deviation over seeds. `blend_arms` names the
     models under a blend, which then stands in the table as "blend"; `show` names the models to report where some serve
-    the blend alone. RequestError without a model or a seed, NotEnoughDataError where nothing can be asked.
+    the blend alone. `watch` is handed the fits of each seed, for callers that go on with them. RequestError without a
+    model or a seed, NotEnoughDataError where nothing can be asked.
     """
     if not seeds or not models:
         raise RequestError(f"expected at least one model and one seed, got {len(models)} and {len(seeds)}")
     began = time.perf_counter()
     fold = make_fold(dataset, protocol, tie=tie)
     judge = Judge(fold.test, fold.train, dataset.catalog)
-    runs = [_run(models, fold, judge, blend_arms, show, seed, progress) for seed in seeds]
+    runs = [_run(models, fold, judge, blend_arms, show, seed, watch, progress) for seed in seeds]
     tables = Tables([run.judged for run in runs], n_resamples=N_RESAMPLES)
     return Evaluation(
         data=_data(dataset, fold, protocol),
@@ -131,9 +133,12 @@ def _run(
     blend_arms: Sequence[str] | None,
     show: Sequence[str] | None,
     seed: int,
+    watch: Callable[[Trained], None] | None,
     progress: Progress | None,
 ) -> _Run:
     trained = train(models, fold, catalog=judge.catalog, blend_arms=blend_arms, seed=seed, progress=progress)
+    if watch:
+        watch(trained)
     judged = _judged(judge, _shown(trained.fitted, show), progress)
     shares = trained.blend.shares if trained.blend else {}
     return _Run(judged, dict(trained.seconds), dict(shares), dict(trained.skipped))

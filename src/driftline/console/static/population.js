@@ -140,7 +140,7 @@ function small(panel, population, width) {
     s("path", { class: `under ${panel.c}`, d: `${line}L${places.at(-1)[0].toFixed(1)},${y(low)}L${places[0][0].toFixed(1)},${y(low)}Z` }),
     s("path", { class: `line ${panel.c}`, d: line }),
     s("text", { class: "peak", x: Math.min(Math.max(peak[0], 18), width - 18), y: Math.max(9, peak[1] - 4), "text-anchor": "middle" }, panel.form(most)),
-    months(days[0], days.at(-1), Math.max(2, Math.floor(width / 62))).map((day) =>
+    months(days[0], days.at(-1), Math.max(2, Math.floor(width / 62))).filter((day) => x(day) < width - 22).map((day) =>
       s("text", { class: "tick", x: x(day), y: height - 5 }, month(fromDay(day)))),
     dot);
   const near = (i) => population.occasions.filter((one) => Math.abs(toDay(one.date) - days[i] - population.step_days / 2) <= population.step_days / 2 + 1).map((one) => one.name);

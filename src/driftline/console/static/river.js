@@ -135,7 +135,8 @@ function fade(frame) {
         height: frame.height + 80, fill: "url(#fade)" })));
 }
 
-const axisDays = (frame) => months(frame.days[0], frame.now + frame.ahead, frame.narrow ? 4 : 13);
+const axisDays = (frame) =>
+  months(frame.days[0], frame.now + frame.ahead, frame.narrow ? 4 : 13).filter((day) => frame.x(day) < frame.width - 22);
 
 function grid(frame) {
   return axisDays(frame).map((day) =>

@@ -107,7 +107,7 @@ const STRINGS = {
     dataTitle: "What the data looked like",
     dataSays: (rows, kept, first, last) => `${rows} rows were read and ${kept} kept, from ${first} to ${last}.`,
     dataClean: "Nothing in it looked wrong.",
-    dataFaults: (n) => `${n} kinds of oddity were found; none was dropped silently.`,
+    dataFaults: (n) => `${n} ${n === 1 ? "kind" : "kinds"} of oddity found; nothing was dropped silently.`,
     repeats: { allow: "Taking the same item again is the norm here, so it may be recommended again.",
       exclude: "Taking the same item again is the exception here, so what was taken is not recommended again." },
     codeHead: "What", countHead: "Rows", exampleHead: "Example", actionHead: "What is done",
