@@ -17,6 +17,14 @@ F = TypeVar("F", bound=FittedModel)
 QUERIES = 1_500
 """How many questions are asked at most to choose by: enough to tell settings apart, few enough to take a second."""
 
+AGE_DECAYS = (1.0, 0.8, 0.6)
+"""How much of an item's say is left with each moment that has passed since; 1: all of it."""
+
+
+def grid_of(value: float | None, grid: tuple[float, ...]) -> tuple[float, ...]:
+    """The settled value alone, or the whole grid where it is open; the first of a grid is the default."""
+    return grid if value is None else (value,)
+
 
 def best_of(candidates: Iterable[F], validation: Targets) -> F:
     """The candidate with the highest gain; the earlier one on a tie, so the first is the default."""
