@@ -1,0 +1,1 @@
+"""Speed on this machine, as tables; results are printed, never committed."""
