@@ -110,7 +110,7 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(driftline, shop, arguments,
 
 def test_too_little_to_measure_is_one_line_and_exit_code_1(driftline, tmp_path):
     (tmp_path / "events.csv").write_text("user_id,item_id,time\nada,tea,2024-01-01\n")
-    code, out, err = driftline("evaluate", tmp_path)
+    code, out, err = driftline("evaluate", tmp_path, "--models", "popularity")
     assert (code, out) == (1, "")
     assert err.count("\n") == 1
     assert "bring more events" in err

@@ -50,7 +50,7 @@ def test_misses_by_rule_are_said(world):
         world.dataset(rows, n_items=12, repeats="exclude"), {"counting": world.Counting()}, protocol="last-item"
     )
     text = printed(found)
-    assert "5 targets in their own history are misses" in text
+    assert "5 targets in theirs miss" in text
     assert "not asked: 1 users with fewer than 3 events; they train" in text
 
 

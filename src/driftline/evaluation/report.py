@@ -62,10 +62,10 @@ def model_table(evaluation: Evaluation) -> Table:
 
 
 def second_table(evaluation: Evaluation) -> Table:
-    """NDCG@10 over warm and over cold items, coverage, novelty and diversity, and how long each fit took."""
+    """NDCG@10 over targets of warm and of cold items, coverage, novelty and diversity, and how long each fit took."""
     parts = [figures for figures in (evaluation.warm, evaluation.cold) if _any(figures)]
     names = [name for name, figures in (("warm", evaluation.warm), ("cold", evaluation.cold)) if _any(figures)]
-    table = _table("model", *(f"{name} {SORT_BY}" for name in names), *BESIDE, "fit")
+    table = _table("model", *names, *BESIDE, "fit")
     for name in evaluation.ranked(SORT_BY):
         row, seconds = evaluation.models[name], evaluation.fit_seconds.get(name)
         table.add_row(
@@ -91,6 +91,7 @@ def what_it_means(evaluation: Evaluation) -> list[str]:
         shares = sorted(evaluation.shares.items(), key=lambda pair: -pair[1])
         lines.append("blend: " + " · ".join(f"{name} {share:.0%}" for name, share in shares))
     lines += [f"left out: {name} ({why})" for name, why in evaluation.skipped.items()]
+    lines.append(f"warm, cold: {SORT_BY} where the item has, or has not, an event in training")
     lines.append(f"slates of 10: diversity is 1 - cosine of the items' {evaluation.distance}, novelty is in bits")
     return lines
 
@@ -129,10 +130,10 @@ def _any(figures: Figures) -> bool:
 
 def _repeats_line(evaluation: Evaluation) -> str:
     asked = evaluation.questions
-    share = f"{asked.repeat_share:.1%} of training events repeat a user's item"
+    share = f"{asked.repeat_share:.1%} of training events are repeats"
     if asked.repeats == "allow":
         return f"repeats: allowed, nothing masked ({share})"
-    return f"repeats: excluded, histories masked ({share}); {asked.masked:,} targets in their own history are misses"
+    return f"repeats: excluded, histories masked ({share}); {asked.masked:,} targets in theirs miss"
 
 
 def _against(evaluation: Evaluation, best: str, baseline: str) -> str:
