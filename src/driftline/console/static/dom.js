@@ -20,6 +20,15 @@ export const h = (tag, attributes, ...children) => fill(document.createElement(t
 /** An SVG element. */
 export const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+const [OPEN, CLOSE] = ["\uE000", "\uE001"];
+
+/** A name that stands out where it is said in a sentence; `told` makes it so. */
+export const said = (name) => OPEN + name + CLOSE;
+
+/** A sentence with its names in italics. */
+export const told = (sentence) =>
+  sentence.split(/[\uE000\uE001]/).map((part, i) => (i % 2 ? h("em", {}, part.replaceAll(" ", "\u00a0")) : part));
+
 /** A table: `head` is a list of texts or {text, number}, `rows` lists of texts or nodes; the first cell names the row. */
 export function table(head, rows, { caption, className } = {}) {
   const numeric = head.map((cell) => typeof cell === "object" && cell.number);

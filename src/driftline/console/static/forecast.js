@@ -1,5 +1,5 @@
 // Where one person's interests should be at the horizon: a dot with 50 and 90 % intervals, and what then came.
-import { h, responsive, s, table } from "./dom.js";
+import { h, responsive, s, said, table, told } from "./dom.js";
 import { percent } from "./format.js";
 import { linear, steps } from "./scales.js";
 import { t } from "./strings.js";
@@ -14,14 +14,14 @@ export function forecastFigure(river, names, slot) {
   }).sort((a, b) => (a.topic < 0) - (b.topic < 0) || b.share - a.share);
   return h("div", { class: "figure" },
     h("h3", {}, t("forecastTitle", Math.round(step.days))),
-    h("p", { class: "says" }, sentence(rows, names), " ", verdict(rows, river)),
+    h("p", { class: "says" }, told(sentence(rows, names)), " ", verdict(rows, river)),
     responsive((width) => drawing(rows, width, names, slot)),
     h("details", {}, h("summary", {}, t("table")), asTable(rows, names)));
 }
 
 function sentence(rows, names) {
   const best = rows.find((row) => row.topic >= 0);
-  return best ? t("forecastSays", names(best.topic), percent(best.share), percent(best.low90), percent(best.high90)) : "";
+  return best ? t("forecastSays", said(names(best.topic)), percent(best.share), percent(best.low90), percent(best.high90)) : "";
 }
 
 function verdict(rows, river) {

@@ -1,5 +1,5 @@
 // The page: reads the data inside the document, puts the sections in order, and answers the two switches.
-import { choice, h } from "./dom.js";
+import { choice, h, said, told } from "./dom.js";
 import { count, list, longDate, monthYear, toDay } from "./format.js";
 import { forecastFigure } from "./forecast.js";
 import { modelsFigure } from "./models.js";
@@ -27,8 +27,8 @@ function lead() {
   const parts = [t("leadData", count(data.users), count(data.events), count(data.items), monthYear(data.first), monthYear(data.last))];
   if (population) {
     const moved = byMovement(population);
-    const ups = moved.filter(rises).slice(0, 2).map((one) => names(one.topic));
-    const downs = moved.filter(falls).slice(0, 2).map((one) => names(one.topic));
+    const ups = moved.filter(rises).slice(0, 2).map((one) => said(names(one.topic)));
+    const downs = moved.filter(falls).slice(0, 2).map((one) => said(names(one.topic)));
     parts.push(ups.length && downs.length ? t("leadMove", list(ups), list(downs)) : ups.length ? t("leadUp", list(ups)) : t("leadStill"));
   }
   const verdict = models && versusPopularity(models.rows);
@@ -47,7 +47,8 @@ function versusPopularity(rows) {
 function facts() {
   const { data } = report;
   const days = toDay(data.last) - toDay(data.first) + 1;
-  const time = t("minutes", Math.floor(report.seconds / 60), Math.round(report.seconds % 60));
+  const seconds = Math.round(report.seconds);
+  const time = seconds < 60 ? t("seconds", seconds) : t("minutes", Math.floor(seconds / 60), seconds % 60);
   const pairs = [[count(data.users), t("people")], [count(data.events), t("events")], [count(data.items), t("items")],
     [count(report.topics.length), t("topics")], [count(days), t("days")], [time, t("took")]];
   return h("dl", { class: "counts" }, pairs.map(([value, name]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
@@ -95,7 +96,7 @@ function draw() {
     h("header", {}, h("p", { class: "mark" }, "Driftline"), controls()),
     h("main", { id: "main" },
       h("p", { class: "kicker" }, t("kicker", report.data.name)), h("h1", {}, t("headline")),
-      h("p", { class: "lead" }, lead()), facts(), sections().filter(Boolean)),
+      h("p", { class: "lead" }, told(lead())), facts(), sections().filter(Boolean)),
     h("footer", {}, h("p", {}, t("made", report.version)),
       report.data.notice && h("details", {}, h("summary", {}, t("notice")), h("pre", { class: "notice" }, report.data.notice))));
   redrawAll();

@@ -1,5 +1,5 @@
 // Everybody: which interests rose and fell, and how each went week by week.
-import { h, responsive, s, table } from "./dom.js";
+import { h, responsive, s, said, table, told } from "./dom.js";
 import { date, dayMonth, fromDay, list, month, monthYear, percent, points, toDay } from "./format.js";
 import { readable } from "./reader.js";
 import { curve, linear, months, steps } from "./scales.js";
@@ -55,9 +55,9 @@ function followSentence(population, names) {
   const follows = Object.entries(population.context?.follows ?? {}).sort((a, b) => Math.abs(b[1].value) - Math.abs(a[1].value));
   const closest = population.context?.closest;
   if (!follows.length)
-    return closest && h("p", { class: "says" }, t("followNone", contextName(population), names(closest[0]), signed(closest[1])));
+    return closest && h("p", { class: "says" }, told(t("followNone", contextName(population), said(names(closest[0])), signed(closest[1]))));
   const [topic, r] = follows[0];
-  return h("p", { class: "says" }, t("followSays", names(Number(topic)), contextName(population), signed(r.value)));
+  return h("p", { class: "says" }, told(t("followSays", said(names(Number(topic))), contextName(population), signed(r.value))));
 }
 
 const contextName = (population) => (population.context.name === "temperature" ? t("temperature") : population.context.name);

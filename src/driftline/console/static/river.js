@@ -1,5 +1,5 @@
 // One person's interests through time: as a river, as lines, or as a table; then the forecast, fading.
-import { choice, h, responsive, s, table } from "./dom.js";
+import { choice, h, responsive, s, said, table, told } from "./dom.js";
 import { date, dayMonth, fromDay, longDate, month, monthYear, percent, toDay } from "./format.js";
 import { readable } from "./reader.js";
 import { band, carriesYear, curve, linear, months, silhouette, spread, steps } from "./scales.js";
@@ -47,11 +47,11 @@ export function riverFigure(river, names, slot) {
     drawn.redraw();
   });
   return h("div", { class: "figure" },
-    h("div", { class: "row" }, h("p", { class: "says" }, sentence(river, name)), views),
+    h("div", { class: "row" }, h("p", { class: "says" }, told(sentence(river, name))), views),
     drawn,
     changes.length > 0 && h("ol", { class: "changes" }, changes.map((change) => h("li", {},
       h("time", { datetime: river.dates[change.i] }, longDate(river.dates[change.i])), ": ",
-      t("overtook", name(change.to), name(change.from)), why(river, change)))),
+      told(t("overtook", said(name(change.to)), said(name(change.from)))), why(river, change)))),
     h("p", { class: "note" }, t("riverHow"), " ", t("readHelp")),
   );
 }
@@ -68,7 +68,7 @@ function sentence(river, name) {
   const [a, b] = [leader(river, begin), leader(river, end)];
   if (a < 0 || b < 0) return "";
   const share = (k, i) => percent(river.curves[k].share[i]);
-  return t("riverSays", name(a), share(a, begin), name(b), share(b, end), monthYear(river.dates[begin]));
+  return t("riverSays", said(name(a)), share(a, begin), said(name(b)), share(b, end), monthYear(river.dates[begin]));
 }
 
 function riverTable(river, names) {
@@ -86,7 +86,7 @@ function drawing(river, width, view, name, slot, changes) {
   const now = toDay(river.now);
   const ahead = Math.max(0, ...river.forecast.map((one) => one.days));
   const narrow = width < 560;
-  const labelSpace = view === "lines" && !narrow ? 172 : 4;
+  const labelSpace = narrow ? 4 : 168;
   const frame = {
     width, narrow, days, now, ahead,
     top: 26, height: narrow ? 250 : 330, left: view === "lines" ? 38 : 4, right: width - labelSpace,
@@ -156,7 +156,7 @@ function nowMark(frame) {
   return s("g", { class: "now" },
     s("line", { x1: x, x2: x, y1: frame.top - 8, y2: frame.top + frame.height + 36 }),
     s("text", { x: x - 6, y: frame.top - 12, "text-anchor": "end" }, t("now")),
-    room > 54 && s("text", { class: "soft", x: x + 6, y: frame.top - 12 }, t("then")));
+    room > 54 - (frame.width - frame.right) && s("text", { class: "soft", x: x + 6, y: frame.top - 12 }, t("then")));
 }
 
 function changeMarks(river, frame, changes) {
@@ -182,28 +182,33 @@ function streamParts(river, frame, slot, name) {
   const middle = frame.top + frame.height / 2;
   const totals = frame.days.map((_, i) => river.curves.reduce((sum, one) => sum + one.weight[i], 0));
   const scale = (frame.height - 8) / (Math.max(...totals) || 1);
-  const layers = silhouette(river.curves.map((one) => one.weight.map((w) => w * scale)));
+  const layers = silhouette(river.curves.map((one) => one.share.map((share, i) => share * totals[i] * scale)));
   const areas = layers.map((layer, k) => s("path", {
     class: `layer c${slot(river.curves[k].topic)}`,
     d: band(layer.map(([low], i) => [frame.x(frame.days[i]), middle + low]),
       layer.map(([, high], i) => [frame.x(frame.days[i]), middle + high])),
   }));
-  const labels = frame.narrow ? [] : layers.map((layer, k) => streamLabel(layer, k, river, frame, middle, name, slot));
-  return [areas, streamForecast(river, frame, totals.at(-1) * scale, middle, slot), labels];
+  const ahead = streamForecast(river, frame, totals.at(-1) * scale, middle, slot);
+  if (frame.narrow) return [areas, ahead.areas];
+  const inside = layers.map((layer, k) => streamLabel(layer, k, river, frame, middle, name, slot));
+  const outside = river.curves.map((one, k) => [one, k]).filter(([, k]) => !inside[k]);
+  return [areas, ahead.areas, inside, endLabels(outside, frame, outside.map(([, k]) => ahead.ends[k]), name, slot)];
 }
 
+/** The river after now, its width kept, and the middle of each layer at its end. */
 function streamForecast(river, frame, total, middle, slot) {
-  if (!river.forecast.length) return null;
   const end = frame.days.length - 1;
   const at = [frame.now, ...river.forecast.map((one) => frame.now + one.days)];
   const layers = silhouette(river.curves.map((one) => [
     one.share[end] * total,
     ...river.forecast.map((step) => (step.bands.find((b) => b.topic === one.topic)?.share ?? 0) * total),
   ]));
-  return s("g", { mask: "url(#fading)" }, layers.map((layer, k) => s("path", {
+  const areas = s("g", { mask: "url(#fading)" }, layers.map((layer, k) => s("path", {
     class: `layer c${slot(river.curves[k].topic)}`,
     d: band(layer.map(([low], i) => [frame.x(at[i]), middle + low]), layer.map(([, high], i) => [frame.x(at[i]), middle + high])),
   })));
+  const ends = layers.map((layer) => middle + (layer.at(-1)[0] + layer.at(-1)[1]) / 2);
+  return { areas: river.forecast.length ? areas : null, ends };
 }
 
 /** A name inside its layer, where a level box of its size fits best; none where none fits. */
@@ -243,7 +248,8 @@ function lineParts(river, frame, slot, name) {
   }));
   const paths = named.map(([one]) =>
     s("path", { class: `line c${slot(one.topic)}`, d: curve(one.share.map((v, i) => [x(i), clamp(v)])) }));
-  return [axis, shades, paths, named.map(([one]) => lineForecast(river, frame, one, clamp, slot)), endLabels(named, river, frame, clamp, name, slot)];
+  return [axis, shades, paths, named.map(([one]) => lineForecast(river, frame, one, clamp, slot)),
+    endLabels(named, frame, named.map(([one]) => clamp(lastShare(river, one))), name, slot)];
 }
 
 function lineForecast(river, frame, one, y, slot) {
@@ -258,14 +264,16 @@ function lineForecast(river, frame, one, y, slot) {
     s("path", { class: `line ahead c${slot(one.topic)}`, d: curve(bands.map((b, i) => [at[i], y(b.share)])) }));
 }
 
-function endLabels(named, river, frame, y, name, slot) {
+const lastShare = (river, one) =>
+  river.forecast.at(-1)?.bands.find((band) => band.topic === one.topic)?.share ?? one.share.at(-1);
+
+/** Names to the right of the drawing at the heights `ends`, kept apart, each tied to its place. */
+function endLabels(named, frame, ends, name, slot) {
   if (frame.narrow) return null;
-  const step = river.forecast.at(-1);
-  const end = named.map(([one]) => y(step?.bands.find((b) => b.topic === one.topic)?.share ?? one.share.at(-1)));
-  const places = spread(end, 15, frame.top + 6, frame.top + frame.height);
+  const places = spread(ends, 16, frame.top + 6, frame.top + frame.height);
   return named.map(([one, k], i) => s("g", {},
-    s("path", { class: `leader c${slot(one.topic)}`, d: `M${frame.right + 2},${end[i]}L${frame.right + 10},${places[i]}` }),
-    s("text", { class: `end c${slot(one.topic)}`, x: frame.right + 13, y: places[i] + 4 }, clip(name(k), 24))));
+    s("path", { class: `leader c${slot(one.topic)}`, d: `M${frame.right + 2},${ends[i]}L${frame.right + 11},${places[i]}` }),
+    s("text", { class: `end c${slot(one.topic)}`, x: frame.right + 14, y: places[i] + 4 }, clip(name(k), 26))));
 }
 
 const clip = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
