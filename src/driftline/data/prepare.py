@@ -17,7 +17,7 @@ from driftline.data.formats.source import open_source
 from driftline.errors import DatasetError, RequestError, SaveError
 
 _OURS = ("events", "items", "users", "relations", "friends", "context", "impressions", "occasions", "dataset")
-_NOTICES = ("NOTICE.md", "LICENSE.txt")
+_NOTICES = ("NOTICE.md", "MIT.txt", "idea_LICENSE.txt")
 
 
 def prepare(

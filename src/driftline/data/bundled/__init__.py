@@ -41,9 +41,14 @@ def read_bundled(name: str) -> Prepared:
         raise RequestError(f"expected a bundled dataset among {', '.join(_READERS)}, got {name!r}; choose one of them")
     folder, make = _READERS[name]
     prepared = make(FOLDER / folder)
-    own = FOLDER / folder / "NOTICE.md"
-    notice = (own if own.is_file() else FOLDER / "NOTICE.md").read_text(encoding="utf-8")
-    return replace(prepared, settings={**prepared.settings, "name": name}, notices={"NOTICE.md": notice})
+    return replace(prepared, settings={**prepared.settings, "name": name}, notices=_notices(FOLDER / folder))
+
+
+def _notices(folder: Path) -> dict[str, str]:
+    """The words that travel with the data of a folder: its own notice, or the common one with the terms it names."""
+    own = folder / "NOTICE.md"
+    paths = [own] if own.is_file() else [FOLDER / "NOTICE.md", FOLDER / "MIT.txt", *folder.glob("*LICENSE*.txt")]
+    return {path.name: path.read_text(encoding="utf-8") for path in paths}
 
 
 def _as_published(format_: str) -> Callable[[Path], Prepared]:
