@@ -41,7 +41,7 @@ def test_the_questions_are_said(found):
     text = printed(found)
     assert "world: 120 users, 40 items, 3,000 events" in text
     assert "next-item by global-time from 1970-01-" in text
-    assert "repeats: allowed, nothing masked" in text
+    assert "repeats: allowed, nothing is masked" in text
 
 
 def test_misses_by_rule_are_said(world):
@@ -50,7 +50,8 @@ def test_misses_by_rule_are_said(world):
         world.dataset(rows, n_items=12, repeats="exclude"), {"counting": world.Counting()}, protocol="last-item"
     )
     text = printed(found)
-    assert "5 targets in theirs miss" in text
+    assert "masked: 5 targets stand in their own history, a miss for all" in text
+    assert "only 5 users were asked: intervals over so few say little" in text
     assert "not asked: 1 users with fewer than 3 events; they train" in text
 
 

@@ -13,6 +13,9 @@ from driftline.metrics.bootstrap import Estimate
 SORT_BY = "ndcg@10"
 ACCURACY = ("ndcg@10", "hr@10", "hr@20", "mrr@20")
 BESIDE = (COVERAGE, NOVELTY, DIVERSITY)
+FEW_USERS = 30
+"""Below this a bootstrap over users is too narrow to be believed, and the report says so."""
+
 TIED = "≈"
 """Stands before a model whose paired difference to the best has an interval that holds 0."""
 
@@ -41,6 +44,8 @@ def what_was_asked(evaluation: Evaluation) -> list[str]:
         f"users asked: {asked.users:,}, with earlier events {asked.warm_users:,}, without {asked.cold_users:,}",
         _repeats_line(evaluation),
     ]
+    if asked.repeats == "exclude":
+        lines.append(f"masked: {asked.masked:,} targets stand in their own history, a miss for all")
     if asked.outside:
         lines.append(f"outside the candidates: {asked.outside:,} targets ({asked.outside_share:.1%}), a miss for all")
     if evaluation.protocol == "last-item" and asked.unasked_users:
@@ -86,6 +91,8 @@ def what_it_means(evaluation: Evaluation) -> list[str]:
         f"± half of the 95 % interval over users; {TIED} tied with the best ({SORT_BY}, paired)",
         f"mean of {seeds} seeds; spread is the deviation of {SORT_BY} between them" if seeds > 1 else "one seed",
     ]
+    if evaluation.questions.users < FEW_USERS:
+        lines.append(f"only {evaluation.questions.users:,} users were asked: intervals over so few say little")
     lines += [_against(evaluation, order[0], name) for name in ("popularity-7d", "cooccurrence") if name in order[1:]]
     if evaluation.shares:
         shares = sorted(evaluation.shares.items(), key=lambda pair: -pair[1])
@@ -130,10 +137,8 @@ def _any(figures: Figures) -> bool:
 
 def _repeats_line(evaluation: Evaluation) -> str:
     asked = evaluation.questions
-    share = f"{asked.repeat_share:.1%} of training events are repeats"
-    if asked.repeats == "allow":
-        return f"repeats: allowed, nothing masked ({share})"
-    return f"repeats: excluded, histories masked ({share}); {asked.masked:,} targets in theirs miss"
+    what = "allowed, nothing is masked" if asked.repeats == "allow" else "excluded, histories are masked"
+    return f"repeats: {what} ({asked.repeat_share:.1%} of training events are repeats)"
 
 
 def _against(evaluation: Evaluation, best: str, baseline: str) -> str:
