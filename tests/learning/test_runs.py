@@ -25,9 +25,11 @@ def write_events(folder: Path, n_users: int = 30, first_day: int = 1, last_day: 
     """A shop in which user u takes items that move round a ring, so that what follows is known."""
     folder.mkdir(exist_ok=True)
     lines = ["user_id,item_id,time"]
-    for user in range(n_users):
-        for day in range(first_day, last_day):
-            lines.append(f"u{user},i{(user + day) % 12},2024-03-{day:02d}T{user % 24:02d}:00:00Z")
+    lines += [
+        f"u{user},i{(user + day) % 12},2024-03-{day:02d}T{user % 24:02d}:00:00Z"
+        for user in range(n_users)
+        for day in range(first_day, last_day)
+    ]
     (folder / "events.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
@@ -72,7 +74,7 @@ def test_a_flipped_byte_anywhere_is_refused(run_folder: Path, tmp_path: Path) ->
         content = bytearray((damaged / name).read_bytes())
         content[len(content) // 2] ^= 0x15
         (damaged / name).write_bytes(bytes(content))
-        with pytest.raises((RunError, RequestError)):
+        with pytest.raises((RunError, RequestError)):  # noqa: PT012  # the name says which file slipped through
             load_run(damaged)
             raise AssertionError(f"{name} was read although a byte had changed")
         shutil.rmtree(damaged)
@@ -167,7 +169,7 @@ def test_settings_are_read_once_and_unknown_ones_refused(tmp_path: Path) -> None
     settings = read_settings(file, seed=9)
     assert (settings.size, settings.seed, settings.models["cooccurrence"]) == ("small", 9, {"last": 7})
     file.write_text("colour = 1\n", encoding="utf-8")
-    with pytest.raises(SettingsError, match="colour.*the settings are size"):
+    with pytest.raises(SettingsError, match=r"colour.*the settings are size"):
         read_settings(file)
     with pytest.raises(SettingsError, match="size"):
         read_settings(None, size="huge")
