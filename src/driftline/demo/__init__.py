@@ -18,7 +18,7 @@ from typing import Any
 from rich.text import Text
 
 from driftline import __version__
-from driftline.console.content import Data, Report
+from driftline.console.content import Data, Report, River
 from driftline.console.report import write_report
 from driftline.data.bundled import prepare_bundled
 from driftline.data.dataset import Dataset, detect_repeats
@@ -84,7 +84,7 @@ def show(folder: Path, out: Path, *, title: str, step: _Steps, progress: Progres
     step("Fitting the same models on everything, for the other commands")
     run = _keep(data, measured, interest, out / "run", progress)
     step.say(Text(f"run: {run.folder} version {run.version}"))
-    commands = _commands(run.folder, report.river.user_id, report.river.now) if report.river else ()
+    commands = _commands(run.folder, report.river) if report.river else ()
     return write_report(replace(report, commands=commands, seconds=step.seconds), out / "report.html")
 
 
@@ -171,11 +171,11 @@ def _keep(data: Dataset, measured: _Measured, interest: InterestModel, folder: P
     return save_run(folder, manifest, data, blend, newer)
 
 
-def _commands(run: Path, user_id: str, now: str) -> tuple[str, ...]:
+def _commands(run: Path, flow: River) -> tuple[str, ...]:
     """What can be asked of the run next, as shell lines."""
-    place, user = shlex.quote(str(run)), shlex.quote(user_id)
+    place, user = shlex.quote(str(run)), shlex.quote(flow.user_id)
     return (
-        f"driftline interests {place} --user {user} --at {now}",
-        f"driftline forecast {place} --user {user} --horizon 28d",
+        f"driftline interests {place} --user {user} --at {flow.now}",
+        f"driftline forecast {place} --user {user} --horizon {flow.forecast[-1].days:g}d",
         f"driftline recommend {place} --user {user} -k 10",
     )

@@ -21,8 +21,12 @@ from driftline.interest.state import states_of
 from driftline.interest.topics import Topics
 from driftline.types import US_PER_DAY, Rows
 
-HORIZON_DAYS = 28
-HORIZON_STEPS = (7, 14, 21, 28)
+HORIZONS = (28, 14, 7)
+"""Days ahead; the longest that the log goes on after the cutoff is taken, so that all of it can be judged."""
+HORIZON_STEPS = 4
+BEFORE_DAYS = 28
+MIN_LATER = 5
+"""Events in the horizon with which a forecast can be held against something."""
 MIN_VISITS = (12, 8, 5, 3, 2, 1)
 """Days with events that a person must have before the cutoff; the first number that leaves somebody is taken."""
 SHOWN_TOPICS = 8
@@ -50,13 +54,14 @@ def choose_person(log: EventLog, topics: Topics, cutoff_us: int) -> Person:
     Moved: the total variation between the topic mixes of the first and the second half of the visits, less that between
     odd and even visits, which is what chance alone gives. `log` holds positive events, at least one before the cutoff.
     """
-    past = log.before(cutoff_us)
+    past, ahead = log.before(cutoff_us), horizon_days(log, cutoff_us)
     visits = _visit_numbers(past)
     n_visits = np.bincount(past.user_row[visits.first], minlength=log.n_users)
-    around = _active(log, cutoff_us - HORIZON_DAYS * US_PER_DAY, cutoff_us)
-    around &= _active(log, cutoff_us, cutoff_us + HORIZON_DAYS * US_PER_DAY)
+    around = _events_in(log, cutoff_us - BEFORE_DAYS * US_PER_DAY, cutoff_us) > 0
+    around &= _events_in(log, cutoff_us, cutoff_us + ahead * US_PER_DAY) >= MIN_LATER
+    told = f", events in the {BEFORE_DAYS} days before and at least {MIN_LATER} in the {ahead} after"
     for least in MIN_VISITS:
-        for came, words in ((around, f" who came in the {HORIZON_DAYS} days before and after"), (n_visits > 0, "")):
+        for came, words in ((around, told), (n_visits > 0, "")):
             users = np.flatnonzero((n_visits >= least) & came)
             if len(users):
                 user = int(users[np.argmax(_movement(past, topics, visits, users))])
@@ -87,9 +92,9 @@ def _visit_numbers(log: EventLog) -> _Visits:
     return _Visits(number, total, change)
 
 
-def _active(log: EventLog, low_us: int, high_us: int) -> NDArray[np.bool_]:
+def _events_in(log: EventLog, low_us: int, high_us: int) -> NDArray[np.int64]:
     inside = (log.time_us >= low_us) & (log.time_us < high_us)
-    return np.bincount(log.user_row[inside], minlength=log.n_users) > 0
+    return np.bincount(log.user_row[inside], minlength=log.n_users)
 
 
 def _movement(log: EventLog, topics: Topics, visits: _Visits, users: NDArray[np.int64]) -> Floats:
@@ -106,6 +111,12 @@ def _movement(log: EventLog, topics: Topics, visits: _Visits, users: NDArray[np.
     return distance(2 * visits.number >= visits.total) - distance(visits.number % 2 == 1)
 
 
+def horizon_days(log: EventLog, cutoff_us: int) -> int:
+    """The days to look ahead from a cutoff: the longest horizon that the log covers, or the shortest of all."""
+    covered = (log.last_us + 1 - cutoff_us) / US_PER_DAY
+    return next((days for days in HORIZONS if days <= covered), HORIZONS[-1])
+
+
 def river(person: Person, log: EventLog, catalog: Catalog, interest: InterestModel, cutoff_us: int) -> River:
     """The person's interests up to the cutoff, the forecast from there, and what then came."""
     mine = log.select(log.user_row == person.user_row)
@@ -115,8 +126,10 @@ def river(person: Person, log: EventLog, catalog: Catalog, interest: InterestMod
     weights, alphas = _through_time(person.user_row, log, interest, moments)
     shown = _shown(weights)
     before = Past.of(log, person.user_id, cutoff_us)
-    ahead = tuple(_horizon(interest, log, before, days, shown) for days in HORIZON_STEPS)
-    came = mine.select((mine.time_us >= cutoff_us) & (mine.time_us < cutoff_us + HORIZON_DAYS * US_PER_DAY))
+    days_ahead = horizon_days(log, cutoff_us)
+    steps = days_ahead * np.arange(1, HORIZON_STEPS + 1) / HORIZON_STEPS
+    ahead = tuple(_horizon(interest, log, before, float(step), shown) for step in steps)
+    came = mine.select((mine.time_us >= cutoff_us) & (mine.time_us < cutoff_us + days_ahead * US_PER_DAY))
     sums = topic_sums(interest.topics, came, np.zeros(len(came), np.int64), 1)[0]
     return River(
         user_id=person.user_id,
@@ -167,9 +180,9 @@ def _curve(topic: int, columns: NDArray[np.int64], weights: Floats, alphas: Floa
     return Curve(topic, _floats(weights[:, columns].sum(1)), _floats(mean), _floats(low), _floats(high))
 
 
-def _horizon(interest: InterestModel, log: EventLog, past: Past, days: int, shown: Shown) -> Horizon:
+def _horizon(interest: InterestModel, log: EventLog, past: Past, days: float, shown: Shown) -> Horizon:
     """The forecast of every curve's topics for the days after the cutoff."""
-    found, _ = interest.distribution(log, past, Ahead(days=float(days)))
+    found, _ = interest.distribution(log, past, Ahead(days=days))
     bands = []
     for topic, columns in shown:
         share, low50, high50 = found.interval(columns, 0.5)

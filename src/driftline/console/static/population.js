@@ -1,8 +1,8 @@
 // Everybody: which interests rose and fell, and how each went week by week.
 import { h, responsive, s, said, table, told } from "./dom.js";
-import { date, dayMonth, fromDay, list, month, monthYear, percent, points, toDay } from "./format.js";
+import { date, dayMonth, list, monthYear, percent, points, toDay } from "./format.js";
 import { readable } from "./reader.js";
-import { curve, linear, months, steps } from "./scales.js";
+import { curve, linear, monthOrYear, months, steps } from "./scales.js";
 import { t } from "./strings.js";
 
 const SHOWN = 16; // rows of the chart of changes
@@ -131,6 +131,7 @@ function small(panel, population, width) {
   const y = linear(low, Math.max(...values, low + 1e-9), height - 22, 12);
   const places = known.map(([v, i]) => [x(days[i]), y(v)]);
   const line = curve(places);
+  const ticks = months(days[0], days.at(-1), Math.max(2, Math.floor(width / 62))).filter((day) => x(day) < width - 26);
   const dot = s("circle", { class: `point ${panel.c}`, r: 4, visibility: "hidden" });
   const most = Math.max(...values);
   const peak = places[values.indexOf(most)];
@@ -140,8 +141,7 @@ function small(panel, population, width) {
     s("path", { class: `under ${panel.c}`, d: `${line}L${places.at(-1)[0].toFixed(1)},${y(low)}L${places[0][0].toFixed(1)},${y(low)}Z` }),
     s("path", { class: `line ${panel.c}`, d: line }),
     s("text", { class: "peak", x: Math.min(Math.max(peak[0], 18), width - 18), y: Math.max(9, peak[1] - 4), "text-anchor": "middle" }, panel.form(most)),
-    months(days[0], days.at(-1), Math.max(2, Math.floor(width / 62))).filter((day) => x(day) < width - 22).map((day) =>
-      s("text", { class: "tick", x: x(day), y: height - 5 }, month(fromDay(day)))),
+    ticks.map((day) => s("text", { class: "tick", x: x(day), y: height - 5 }, monthOrYear(day, ticks))),
     dot);
   const near = (i) => population.occasions.filter((one) => Math.abs(toDay(one.date) - days[i] - population.step_days / 2) <= population.step_days / 2 + 1).map((one) => one.name);
   return readable(svg, {

@@ -1,8 +1,8 @@
 // One person's interests through time: as a river, as lines, or as a table; then the forecast, fading.
 import { choice, h, responsive, s, said, table, told } from "./dom.js";
-import { date, dayMonth, fromDay, longDate, month, monthYear, percent, toDay } from "./format.js";
+import { date, dayMonth, fromDay, longDate, monthYear, percent, toDay } from "./format.js";
 import { readable } from "./reader.js";
-import { band, carriesYear, curve, linear, months, silhouette, spread, steps } from "./scales.js";
+import { band, carriesYear, curve, linear, monthOrYear, months, silhouette, spread, steps } from "./scales.js";
 import { t } from "./strings.js";
 
 const SETTLED_DAYS = 21; // a lead shorter than this is a ripple, not a change
@@ -145,9 +145,10 @@ function grid(frame) {
 
 function timeAxis(frame) {
   const y = frame.top + frame.height + 52;
-  return axisDays(frame).map((day, i) => s("text", { class: "tick", x: frame.x(day), y, "text-anchor": "start" },
-    month(fromDay(day)),
-    carriesYear(day, i) && s("tspan", { class: "year", x: frame.x(day), dy: 15 }, fromDay(day).slice(0, 4))));
+  const days = axisDays(frame);
+  return days.map((day, i) => s("text", { class: "tick", x: frame.x(day), y, "text-anchor": "start" },
+    monthOrYear(day, days),
+    carriesYear(day, i) && monthOrYear(day, days) !== fromDay(day).slice(0, 4) && s("tspan", { class: "year", x: frame.x(day), dy: 15 }, fromDay(day).slice(0, 4))));
 }
 
 function nowMark(frame) {

@@ -1,5 +1,5 @@
 // The geometry that charts share: linear scales, month ticks, stacked layers, smooth curves that never overshoot.
-import { fromDay } from "./format.js";
+import { fromDay, month } from "./format.js";
 
 /** A function from [d0, d1] to [r0, r1]. */
 export function linear(d0, d1, r0, r1) {
@@ -25,8 +25,14 @@ export function months(first, last, most) {
     if (day >= first) all.push(day);
   }
   const every = [1, 2, 3, 4, 6, 12, 24].find((k) => all.length / k <= most) ?? 24;
-  return all.filter((day) => new Date(day * 86400000).getUTCMonth() % every === 0 || every > 12);
+  return all.filter((day) => {
+    const at = new Date(day * 86400000);
+    return (12 * at.getUTCFullYear() + at.getUTCMonth()) % every === 0;
+  });
 }
+
+/** What a tick of `months` says: the month, or the year where only years are left. */
+export const monthOrYear = (day, days) => (days.length > 1 && days[1] - days[0] > 300 ? fromDay(day).slice(0, 4) : month(fromDay(day)));
 
 /** Whether a month's tick should carry its year: the first one, and each January. */
 export const carriesYear = (day, i) => i === 0 || fromDay(day).slice(5, 7) === "01";
