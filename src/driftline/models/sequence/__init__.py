@@ -7,26 +7,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from driftline.models.sequence.base import Ahead, SequenceFit
 from driftline.models.sequence.settings import GRU, LSTM, RNN, Evolution, SequenceSettings
 
 if TYPE_CHECKING:
-    from driftline.models.sequence.fitted import FittedEvolution, FittedGRU, FittedLSTM, FittedRNN, FittedSequence
+    from driftline.models.sequence.fitted import (
+        FittedEvolution,
+        FittedGRU,
+        FittedLSTM,
+        FittedRNN,
+        FittedSequence,
+    )
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Ahead",
     "Evolution",
     "FittedEvolution",
     "FittedGRU",
     "FittedLSTM",
     "FittedRNN",
     "FittedSequence",
+    "SequenceFit",
     "SequenceSettings",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    """The fitted classes, with torch, on first use (PEP 562)."""
     if name in __all__:
         from driftline.models.sequence import fitted
 

@@ -1,83 +1,84 @@
 """Settings of the sequence models; importing them loads no torch.
 
-Defaults were chosen on validation (see docs/explanation/decisions.md): vectors that start from the latent model make
-width 64 and few epochs enough, where the usual start is width 128, batch 32, 10 epochs, rate 0.001.
+The defaults are those that did best on validation slices; `docs/explanation/decisions.md` has the reasons.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from importlib import import_module
+from typing import ClassVar, Literal, get_args
 
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog
 from driftline.data.targets import Targets
 from driftline.errors import SettingsError
+from driftline.models.sequence.base import SequenceFit
+from driftline.models.settings import check_range
 from driftline.types import Progress
 
-if TYPE_CHECKING:
-    from driftline.models.sequence.fitted import FittedSequence
-
 Cell = Literal["rnn", "lstm", "gru"]
+Start = Literal["svd", "random"]
 
 
 @dataclass(frozen=True)
 class SequenceSettings:
     """What every sequence model can be told.
 
-    `dim` is the width of item vectors and of the state; `batch` counts steps, not users; a history is read as its last
-    `max_length` moments. `epochs` is the most when a validation slice stops earlier. `minutes` ends training after so
-    long; `log_dir` is where TensorBoard finds the curves.
+    `dim` is the width of item vectors and of the state. `epochs` is the most; a validation slice stops earlier.
+    `batch` counts steps (moments that something follows), not users. `dropout` is of what the read-out reads. Training
+    cuts long histories into windows of `max_length` moments. `start` says where item vectors begin: at the latent
+    model (`svd`) or at random numbers. `minutes` ends training after so long; `log_dir` is a folder for TensorBoard.
     """
 
     name: ClassVar[str]
     dim: int = 64
     epochs: int = 20
     learning_rate: float = 0.002
-    batch: int = 1024
+    batch: int = 512
     dropout: float = 0.4
     max_length: int = 50
+    start: Start = "svd"
     minutes: float | None = None
     log_dir: str | None = None
 
     def __post_init__(self) -> None:
-        whole = {"dim": self.dim, "epochs": self.epochs, "batch": self.batch, "max_length": self.max_length}
-        for key, value in whole.items():
-            if value < 1:
-                raise SettingsError(f"expected {key} of at least 1, got {value}")
-        if not 0 <= self.dropout < 1 or self.learning_rate <= 0:
-            raise SettingsError(
-                f"expected dropout in 0 … 1 and learning_rate above 0, got {self.dropout} and {self.learning_rate}"
-            )
+        for key in ("dim", "epochs", "batch", "max_length"):
+            check_range(key, getattr(self, key), 1)
+        check_range("learning_rate", self.learning_rate, 1e-8, 1)
+        check_range("dropout", self.dropout, 0, 0.99)
+        check_range("minutes", self.minutes, 0)
+        _check_choice("start", self.start, get_args(Start))
 
     @property
     def cell(self) -> Cell:
-        """The recurrence: `rnn`, `lstm` or `gru`."""
-        return "gru"
+        """The recurrence."""
+        raise NotImplementedError
 
     @property
     def evolves(self) -> bool:
-        """Whether the step is the mission's evolution equations rather than the plain recurrence."""
+        """Whether a step is the evolution equations rather than the plain recurrence."""
         return False
 
     def fit(
         self,
         log: EventLog,
         *,
-        catalog: Catalog | None = None,  # noqa: ARG002  # the same call for every model
+        catalog: Catalog | None = None,  # noqa: ARG002  # verbs of a model are called alike
         validation: Targets | None = None,
         seed: int = 0,
         progress: Progress | None = None,
-    ) -> FittedSequence:
-        """Train on the positive events of a log; NotEnoughDataError where there is none."""
-        from driftline.models.sequence.fitted import fit_sequence
-
-        return fit_sequence(self, log.positive, validation, seed, progress)
+    ) -> SequenceFit:
+        """Train on the positive events of a log; NotEnoughDataError where nobody has two moments."""
+        # By name, since what fits imports these settings, and torch with it.
+        fitting = import_module("driftline.models.sequence.fitting")
+        fitted: SequenceFit = fitting.fit_sequence(self, log, validation=validation, seed=seed, progress=progress)
+        return fitted
 
 
 @dataclass(frozen=True)
 class RNN(SequenceSettings):
-    """The plain recurrence H' = tanh(W x + U H + b). Source: Elman 1990."""
+    """The plain recurrence `H' = tanh(W x + U H + b)`. Source: Elman 1990."""
 
     name: ClassVar[str] = "rnn"
 
@@ -101,21 +102,32 @@ class LSTM(SequenceSettings):
 
 @dataclass(frozen=True)
 class GRU(SequenceSettings):
-    """Gated recurrent unit over behaviour with full softmax. Source: Cho et al. 2014; Hidasi et al. 2016."""
+    """Gated recurrent units with a softmax over everything. Source: Cho et al. 2014; Hidasi et al. 2016, GRU4Rec."""
 
     name: ClassVar[str] = "gru"
+
+    @property
+    def cell(self) -> Cell:
+        """The recurrence."""
+        return "gru"
 
 
 @dataclass(frozen=True)
 class Evolution(SequenceSettings):
-    """Interest evolution: h = W_h·σ(H ⊕ x) + b_h, i = W_i·σ(H ⊕ x) + b_i, H' = f(h, i, H).
+    """Interest evolution: long-term and short-term vectors, and a state that moves by both.
 
-    `f` is `gru`, `rnn`, or `lstm`: the form with a memory gate and an output gate. See
-    docs/explanation/evolution.md.
+        h = W_h · σ(H ⊕ x) + b_h        i = W_i · σ(H ⊕ x) + b_i        H' = f(h, i, H)
+
+    `f` is `gru`, `rnn`, or `lstm`: the form with a memory gate and an output gate. `docs/explanation/evolution.md` has
+    every equation and a shopper worked through.
     """
 
     name: ClassVar[str] = "evolution"
     f: Cell = "gru"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_choice("f", self.f, get_args(Cell))
 
     @property
     def cell(self) -> Cell:
@@ -124,5 +136,10 @@ class Evolution(SequenceSettings):
 
     @property
     def evolves(self) -> bool:
-        """The evolution equations."""
+        """Always."""
         return True
+
+
+def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise SettingsError(f"expected {name} among {', '.join(known)}, got {value!r}; choose one of them")

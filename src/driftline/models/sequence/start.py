@@ -1,7 +1,7 @@
-"""Where item vectors start: a truncated SVD of the co-occurrence of items, the latent model under the sequence model.
+"""Where item vectors start: the latent model under the sequence model.
 
-C[i, j] = Σ over users and gaps k ≤ WINDOW of DECAY^(k-1), for items k moments apart (within one moment: k = 1), made
-symmetric and divided by sqrt(row sum × column sum); the vectors are U·√Σ, scaled to a mean norm of 1.
+S = D^(-1/2) · C · D^(-1/2), where C[i, j] = Σ DECAY^(gap - 1) over pairs of items of a user at most WINDOW moments
+apart, in either order; the vectors are U·√Λ of its largest eigenvalues, scaled to a mean norm of 1.
 """
 
 from __future__ import annotations
@@ -9,52 +9,56 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import svds
 
-from driftline.data.events import EventLog
+from driftline.models.pairs import Visits, decayed_pairs
 
-WINDOW, DECAY = 5, 0.7
+Vectors = NDArray[np.float32]
 
+WINDOW, DECAY = 10, 0.8
+ITERATIONS, SPARE = 6, 16
+"""Of the subspace iteration: enough for vectors to begin with, not to the last digit."""
 
-def item_vectors(log: EventLog, dim: int, seed: int) -> NDArray[np.float32]:
-    """Starting vectors, shape [n_items, dim]; zero for an item without events."""
-    counts = _cooccurrence(log)
-    scale = np.sqrt(np.asarray(counts.sum(1)).ravel())
-    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-    normal = sparse.diags(inverse) @ counts @ sparse.diags(inverse)
-    rank = min(dim, min(normal.shape) - 1)
-    vectors = np.zeros((log.n_items, dim), np.float32)
-    if rank >= 1 and normal.nnz:
-        start = np.random.default_rng(seed).standard_normal(normal.shape[0])
-        left, values, _ = svds(normal.astype(np.float64), k=rank, v0=start)
-        order = np.argsort(-values)
-        # The sign of a singular vector is arbitrary; fixing it makes two fits comparable.
-        signs = np.sign(left[np.argmax(np.abs(left), axis=0), np.arange(rank)])
-        vectors[:, :rank] = (left * signs * np.sqrt(np.maximum(values, 0)))[:, order]
-    alive = log.item_counts() > 0
-    rng = np.random.default_rng(seed)
-    vectors[alive] += rng.normal(0, 1e-3, (int(alive.sum()), dim)).astype(np.float32)
-    norms = np.linalg.norm(vectors[alive], axis=1)
-    return vectors / max(float(norms.mean()) if len(norms) else 1.0, 1e-12)
+NOISE = 0.1
+"""The share of random numbers in the start, so that items alike in the log can part."""
 
 
-def _cooccurrence(log: EventLog) -> sparse.csr_matrix:
-    """Symmetric decayed counts of items that are at most WINDOW moments apart, through moment-by-item matrices."""
-    n_moments = int(log.moment[-1]) + 1 if len(log) else 0
-    moments = sparse.csr_matrix(
-        (np.ones(len(log), np.float32), (log.moment, log.item_row)), shape=(n_moments, log.n_items)
-    )
-    moments.data[:] = 1.0 / np.sqrt(np.repeat(np.diff(moments.indptr), np.diff(moments.indptr)))
-    user = np.zeros(n_moments, np.int64)
-    user[log.moment] = log.user_row
-    total = moments.T @ moments
-    for gap in range(1, WINDOW + 1):
-        same = sparse.diags((user[gap:] == user[:-gap]).astype(np.float32)) if n_moments > gap else None
-        if same is None:
-            break
-        pairs = moments[:-gap].T @ (same @ moments[gap:])
-        total = total + DECAY ** (gap - 1) * (pairs + pairs.T)
-    total = sparse.csr_matrix(total)
-    total.setdiag(0)
-    total.eliminate_zeros()
-    return total
+def random_vectors(n_items: int, dim: int, rng: np.random.Generator) -> Vectors:
+    """Directions at random, of norm about 1; shape [n_items, dim]."""
+    return rng.normal(0, dim**-0.5, (n_items, dim)).astype(np.float32)
+
+
+def latent_vectors(visits: Visits, n_items: int, dim: int, rng: np.random.Generator) -> Vectors:
+    """Vectors whose inner products follow co-occurrence; shape [n_items, dim], rows of norm 1 on average."""
+    values, vectors = _largest(_similarity(visits, n_items), min(dim, n_items), rng)
+    found = vectors * np.sqrt(np.maximum(values, 0))
+    norm = float(np.linalg.norm(found, axis=1).mean())
+    start = NOISE * random_vectors(n_items, dim, rng)
+    if norm > 0:
+        start[:, : found.shape[1]] += (found / norm).astype(np.float32)
+    return start
+
+
+def _similarity(visits: Visits, n_items: int) -> sparse.csr_matrix:
+    pairs = decayed_pairs(visits, n_items, WINDOW, DECAY)
+    both = sparse.csr_matrix(pairs + pairs.T)
+    degree = np.asarray(both.sum(axis=1)).ravel()
+    root = sparse.diags_array(np.divide(1.0, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0))
+    return sparse.csr_matrix(root @ both @ root)
+
+
+def _largest(
+    matrix: sparse.csr_matrix, k: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The k largest eigenvalues of a symmetric matrix whose eigenvalues are in -1 … 1, and their vectors [n, k].
+
+    Subspace iteration on `S + I`, whose largest are those of S however negative the others are. The sign of a vector
+    is arbitrary; it is fixed so that the same log gives the same start. Source: Halko et al. 2011, algorithm 4.4.
+    """
+    n = matrix.shape[0]
+    basis = np.linalg.qr(rng.standard_normal((n, min(k + SPARE, n))))[0]
+    for _ in range(ITERATIONS):
+        basis = np.linalg.qr(basis + matrix @ basis)[0]
+    values, inner = np.linalg.eigh(basis.T @ (matrix @ basis))
+    vectors = (basis @ inner)[:, ::-1][:, :k]
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(k)])
+    return values[::-1][:k], vectors * signs

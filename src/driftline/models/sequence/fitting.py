@@ -1,0 +1,82 @@
+"""From a log to a fitted sequence model: who enters, where vectors start, what stops training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.data.events import EventLog
+from driftline.data.targets import Targets
+from driftline.errors import NotEnoughDataError
+from driftline.models.choosing import can_choose, gain
+from driftline.models.pairs import Visits
+from driftline.models.prior import weighted_counts
+from driftline.models.reading import positive_events
+from driftline.models.sequence.fitted import FittedSequence, fitted_class
+from driftline.models.sequence.network import Network
+from driftline.models.sequence.settings import SequenceSettings
+from driftline.models.sequence.start import Vectors, latent_vectors, random_vectors
+from driftline.models.sequence.steps import steps_of_log
+from driftline.models.sequence.training import Judge, Training, own_randomness, train
+from driftline.models.sequence.updating import TAIL
+from driftline.types import Progress
+
+VALIDATION_QUERIES = 3_000
+"""How many questions stop training at most: a second of scoring after each epoch."""
+
+
+def fit_sequence(
+    settings: SequenceSettings,
+    log: EventLog,
+    *,
+    validation: Targets | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> FittedSequence:
+    """Train on the positive events; NotEnoughDataError where nobody has two moments.
+
+    Items without an event are not part of the network: they are never asked for, and score below all others.
+    """
+    events = positive_events(log, settings.name)
+    known = np.flatnonzero(events.item_counts()).astype(np.int32)
+    fitted = _untrained(settings, events, known, seed)
+    windows = steps_of_log(events, fitted.place).windows(settings.max_length)
+    if not len(windows):
+        raise NotEnoughDataError(
+            f"expected a user with events at two moments to fit {settings.name} on, got none; see driftline check"
+        )
+    judge = _judge(fitted, validation, seed) if validation is not None and can_choose(validation) else None
+    training = train(fitted.network, windows, settings, seed=seed, judge=judge, progress=progress)
+    return replace(fitted, training=training)
+
+
+def log_shares(counts: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The logarithm of each item's share of the events: the scores of somebody of whom nothing is known."""
+    return np.asarray(np.log(counts / counts.sum()), np.float32)
+
+
+def _untrained(settings: SequenceSettings, events: EventLog, known: NDArray[np.int32], seed: int) -> FittedSequence:
+    rng = np.random.default_rng(seed)
+    vectors = _starting_vectors(settings, events, known, rng)
+    with own_randomness(seed):
+        network = Network(settings, vectors, log_shares(weighted_counts(events)[known]))
+    tail = Visits.of(events).tail(TAIL)
+    return fitted_class(settings.name)(settings, network.eval(), known, events.n_items, tail, Training(0, "epochs"))
+
+
+def _starting_vectors(
+    settings: SequenceSettings, events: EventLog, known: NDArray[np.int32], rng: np.random.Generator
+) -> Vectors:
+    if settings.start == "random":
+        return random_vectors(len(known), settings.dim, rng)
+    return latent_vectors(Visits.of(events), events.n_items, settings.dim, rng)[known]
+
+
+def _judge(fitted: FittedSequence, validation: Targets, seed: int) -> Judge:
+    """NDCG@10 on a seeded sample of the questions; the network judged is the one that is in training."""
+    n = len(validation.histories)
+    some = np.random.default_rng(seed).choice(n, min(n, VALIDATION_QUERIES), replace=False)
+    asked = validation.take_queries(np.sort(some))
+    return lambda network: gain(replace(fitted, network=network), asked)
