@@ -165,3 +165,14 @@ def test_a_file_that_is_not_there_or_of_another_form_is_said_so(folder: Path, tm
     (tmp_path / "events.xlsx").write_text("x")
     with pytest.raises(DatasetError, match=r"expected a file that ends in"):
         read_more_events(tmp_path / "events.xlsx", dataset)
+
+
+def test_new_events_without_the_context_columns_of_the_old_ones_get_nulls(tmp_path: Path) -> None:
+    """A log with a column of its own takes a file that lacks it, and the other way round."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "events.csv").write_text("user_id,item_id,time,shop\nu,i,2024-01-01,north\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("user_id,item_id,time\nu,j,2024-01-02\n", encoding="utf-8")
+    dataset = read_dataset(tmp_path / "a")
+    both = appended(dataset.log, read_more_events(tmp_path / "b.csv", dataset).log)
+    assert both.extra is not None
+    assert both.extra["shop"].to_list() == ["north", None]

@@ -117,9 +117,15 @@ def _stacked(first: EventLog, second: EventLog) -> pl.DataFrame | None:
     """Extra columns of both logs: the union of the columns, with the types of the first; null where a log has none."""
     if first.extra is None and second.extra is None:
         return None
-    top = first.extra if first.extra is not None else pl.DataFrame({}, height=len(first))
-    bottom = second.extra if second.extra is not None else pl.DataFrame({}, height=len(second))
+    top, bottom = _extra_or_nothing(first, second.extra), _extra_or_nothing(second, first.extra)
     bottom = bottom.with_columns(
         pl.col(name).cast(dtype, strict=False) for name, dtype in top.schema.items() if name in bottom.columns
     )
     return pl.concat([top, bottom], how="diagonal_relaxed")
+
+
+def _extra_or_nothing(log: EventLog, like: pl.DataFrame | None) -> pl.DataFrame:
+    """The extra columns of a log; where it has none, those of the other log filled with nulls."""
+    if log.extra is not None:
+        return log.extra
+    return pl.DataFrame(schema=like.schema if like is not None else {}).clear(n=len(log))
