@@ -38,6 +38,7 @@ def recommend(
     diversity: Annotated[
         float, typer.Option("--diversity", help="From 0 (by score alone) to 1 (as unlike each other as can be).")
     ] = 0.0,
+    unseen: Annotated[bool, typer.Option("--unseen", help="Leave out what the user had before.")] = False,
     new_user: Annotated[bool, typer.Option("--new-user", help="Answer for somebody unknown, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -56,6 +57,7 @@ def recommend(
         new_user=new_user,
         diversity=diversity,
         horizon=horizon,
+        unseen=unseen,
     )
     if as_json:
         print_json(slate.as_json())

@@ -1,12 +1,13 @@
 """Recommend for a horizon: what a user is moving into, before they ask.
 
-The blend is a conditional logit, so its softmax over what may be shown is a distribution over items, and by that over
-topics. Looking ahead keeps its preferences within each topic and takes the topics' shares from the forecast:
+The blend is a conditional logit, so its softmax over the arms' candidates is a distribution over items, and by that
+over topics. Looking ahead keeps its preferences within each topic and moves the topics' shares toward the forecast:
 
-    p(i) = Σ_t f_t · p_blend(i | t),    score(i) = blend(i) + log Σ_t w_it · f_t / m_t
+    score(i) = blend(i) + log Σ_t w_it · 2 f_t / (f_t + m_t)
 
-with item shares w_it of topics, forecast f_t and the blend's own topic mass m_t. Nothing is left to tune. Source:
-Jeffrey 1965, "The Logic of Decision" (conditioning on a changed marginal).
+with item shares w_it of topics, forecast f_t and the blend's own topic mass m_t. A topic gains at most log 2, since the
+whole quotient f_t / m_t lets topics rule that hardly any candidate is in. Items that no arm proposes follow as they
+were. Source: Jeffrey 1965, "The Logic of Decision" (conditioning on a changed marginal), damped.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from driftline.types import Rows
 NAME = "forecast"
 
 FLOOR = 1e-6
-"""Topics below this mass are not divided by."""
+"""What keeps logarithms and quotients finite."""
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +45,8 @@ class Ahead:
         """The item's topic and its share in the forecast."""
         weights = self.interest.topics.of_items(np.array([item_row], np.int32)).toarray()[0]
         topic = int(np.argmax(weights * self.expected))
-        return f"{self.interest.topics.names[topic]} is forecast at {self.expected[topic]:.0%} of your {self.horizon}"
+        window = self.horizon if self.horizon.startswith("next") else f"next {self.horizon}"
+        return f"{self.interest.topics.names[topic]} is forecast at {self.expected[topic]:.0%} of your {window}"
 
 
 def look_ahead(
@@ -55,18 +57,20 @@ def look_ahead(
     forecast, _ = interest.distribution(log, Past.of(log, user_id, at_us), asked)
     shares = np.asarray(forecast.shares, np.float64)
     weights = interest.topics.of_items(np.arange(len(scores), dtype=np.int32))
-    mass = np.asarray(weights.T @ _probabilities(scores)).ravel()
-    # Items without a topic keep what they had, so the forecast divides only the mass of the others.
-    ratio = shares * mass.sum() / np.maximum(mass, FLOOR)
+    proposed = scores > 0
+    mass = np.asarray(weights.T @ _probabilities(scores, proposed)).ravel()
+    # Items without a topic keep what they had, so the forecast is of the mass of the others alone.
+    expected = shares * mass.sum()
+    ratio = 2 * expected / np.maximum(expected + mass, FLOOR)
     lifted = np.asarray(weights @ ratio).ravel() + (1.0 - np.asarray(weights.sum(axis=1)).ravel())
-    return Ahead(str(asked), np.log(np.maximum(lifted, FLOOR)), shares, interest)
+    lift = np.where(proposed, np.log(np.maximum(lifted, FLOOR)), 0.0)
+    lift[~proposed] = min(float((scores + lift)[proposed].min(initial=0.0)), 0.0)
+    return Ahead(str(asked), lift, shares, interest)
 
 
-def _probabilities(scores: NDArray[np.float32]) -> Floats:
-    """The softmax over the arms' candidates (scores above 0); over all that may be shown where there are none."""
-    rows = np.isfinite(scores) & (scores > 0)
-    rows = rows if rows.any() else np.isfinite(scores)
-    odds = np.where(rows, np.exp(np.where(rows, scores - scores[rows].max(initial=0), 0.0)), 0.0)
+def _probabilities(scores: NDArray[np.float32], proposed: NDArray[np.bool_]) -> Floats:
+    """The softmax over the arms' candidates; zeros for all others."""
+    odds = np.where(proposed, np.exp(np.where(proposed, scores - scores[proposed].max(initial=0), 0.0)), 0.0)
     return np.asarray(odds / max(odds.sum(), FLOOR), np.float64)
 
 

@@ -52,19 +52,23 @@ class Recommender:
         new_user: bool = False,
         diversity: float = 0.0,
         horizon: str | None = None,
+        unseen: bool = False,
     ) -> Slate:
         """The k best items for a user at a moment, from what was known strictly before it.
 
         UnknownUserError for an id that the log has never seen, unless `new_user` says that this is meant: then, as for
-        a user without events before `at`, the slate is what everybody likes and `fallback` says so. `diversity` (0 … 1)
-        trades score for items that are less alike; `horizon` such as `7d` asks for what the user is moving into.
+        a user without events before `at`, the slate is what everybody likes and `fallback` says so. `where` is a filter
+        (see `ranking.filters`); `diversity` (0 … 1) trades score for items that are less alike; `horizon` such as `7d`
+        asks for what the user is moving into; `unseen` leaves out what the user had, where repeats would be allowed.
         """
         if not 1 <= k <= MAX_K:
             raise RequestError(f"expected k between 1 and {MAX_K}, got {k}")
         user_row = self.log.users.row(user_id)
         if user_row < 0 and not new_user:
             raise UnknownUserError(f"expected a user of this run, got {user_id!r}; for somebody new add --new-user")
-        allowed = showable(self.log, self.catalog, user_row, at_us, self.repeats) & excluding(self.catalog, exclude)
+        allowed = showable(self.log, self.catalog, user_row, at_us, "exclude" if unseen else self.repeats) & excluding(
+            self.catalog, exclude
+        )
         if where:
             allowed &= filter_mask(where, self.catalog)
         past = histories(self.log.positive, np.array([user_row], np.int32), np.array([at_us], np.int64))

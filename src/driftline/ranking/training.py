@@ -82,6 +82,7 @@ class _Fitter:
         except NotEnoughDataError as error:
             self.skipped[name] = str(error)
             fitted = None
+            self._done += 1  # it will not be fitted a second time either
         self._tell(name, began)
         return fitted
 
