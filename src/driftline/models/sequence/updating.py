@@ -23,6 +23,9 @@ TAIL = 10
 EPOCHS = 3
 """Passes over the new events and the rehearsed ones."""
 
+MOVES = 20
+"""How many times the weights move in one pass at least: a few events would else be one batch and teach nothing."""
+
 REHEARSED = 1.0
 """How many users without new events are rehearsed for each one that has some."""
 
@@ -50,7 +53,9 @@ def updated(learned: Learned, events: EventLog, settings: SequenceSettings) -> L
     read = _rehearsed(tail, np.unique(new.user_row), rng)
     windows = _steps(read, places(grown.known, events.n_items)).windows(settings.max_length)
     if len(windows):
-        train(grown.network, windows, replace(settings, epochs=EPOCHS, log_dir=None), seed=SEED)
+        n_asked = int((windows.lengths - 1).sum())
+        batch = min(settings.batch, max(1, n_asked // MOVES))
+        train(grown.network, windows, replace(settings, epochs=EPOCHS, batch=batch, log_dir=None), seed=SEED)
     return replace(grown, tail=tail.tail(TAIL))
 
 

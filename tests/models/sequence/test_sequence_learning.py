@@ -1,0 +1,119 @@
+"""Sequence models learn what there is to learn, and nothing where there is nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from driftline.data.dataset import Dataset
+from driftline.data.events import EventLog
+from driftline.data.split import global_time_fold
+from driftline.data.synthetic import baskets, markov
+from driftline.data.targets import Fold
+from driftline.metrics.ranks import target_ranks
+from driftline.models.base import FittedModel
+from driftline.models.popularity import Popularity
+from driftline.models.sequence import GRU, LSTM, RNN, Evolution, SequenceSettings
+
+QUICK = {"dim": 16, "epochs": 8, "batch": 256, "learning_rate": 0.01, "dropout": 0.1}
+MODELS: dict[str, SequenceSettings] = {
+    "rnn": RNN(**QUICK),
+    "lstm": LSTM(**QUICK),
+    "gru": GRU(**QUICK),
+    "evolution of gru": Evolution(**QUICK),
+    "evolution of rnn": Evolution(f="rnn", **QUICK),
+    "evolution of lstm": Evolution(f="lstm", **QUICK),
+}
+
+
+def hit_rate(fitted: FittedModel, fold: Fold, k: int = 3) -> float:
+    return float((target_ranks(fitted.score, fold.test) < k).mean())
+
+
+def walks(noise: float, *, order: int = 1) -> Fold:
+    """120 users, 30 items: by popularity, 3 of 30 are hit one time in ten."""
+    return global_time_fold(markov(120, 30, 25, order=order, noise=noise, seed=0).dataset)
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Fold:
+    return walks(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_at_low_noise_every_model_finds_what_follows(name: str, quiet: Fold) -> None:
+    """The best possible hit rate is .9 at 1; popularity knows nothing."""
+    fitted = MODELS[name].fit(quiet.train, seed=0)
+    assert hit_rate(Popularity().fit(quiet.train), quiet) < 0.2
+    assert hit_rate(fitted, quiet) > 0.8
+
+
+@pytest.mark.slow
+def test_where_all_is_noise_nothing_is_found() -> None:
+    noisy = walks(1.0)
+    fitted = MODELS["gru"].fit(noisy.inner, validation=noisy.stop, seed=0)
+    assert hit_rate(fitted, noisy) < 0.2
+
+
+@pytest.mark.slow
+def test_shuffled_histories_destroy_the_edge(quiet: Fold) -> None:
+    """The same items of each user in another order: what is left is what anybody's bag of items would give."""
+    rng = np.random.default_rng(0)
+    log = quiet.train
+    order = np.lexsort((rng.random(len(log)), log.user_row))
+    shuffled = EventLog.from_columns(log.users, log.items, log.user_row, log.item_row[order], log.time_us)
+    assert hit_rate(MODELS["gru"].fit(shuffled, seed=0), quiet) < 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gru", "evolution of gru"])
+def test_what_follows_from_the_last_two_needs_a_memory(name: str) -> None:
+    """In a walk of order 2 the last item alone tells nothing: the state has to hold the one before it."""
+    fold = global_time_fold(markov(150, 6, 30, order=2, noise=0.0, seed=0).dataset)
+    settings = type(MODELS[name])(dim=16, epochs=30, batch=512, learning_rate=0.02, dropout=0.0)
+    assert hit_rate(settings.fit(fold.train, seed=0), fold, k=1) > 0.5  # by the last item alone: 1 in 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gru", "evolution of lstm"])
+def test_baskets_are_followed_by_baskets_of_the_next_topic(name: str) -> None:
+    world = baskets(150, 30, 5, n_visits=10, noise=0.1, seed=0)
+    fold = global_time_fold(world.dataset)
+    fitted = MODELS[name].fit(fold.train, seed=0)
+    best = fitted.score(fold.test.histories).argsort(axis=1)[:, -6:]
+    topics = world.truth.item_topic
+    wanted = topics[best]
+    last = np.array([topics[_last_visit(fold, q)] for q in range(len(best))])
+    expected = world.truth.successor[[np.bincount(row, minlength=5).argmax() for row in last]]
+    assert (wanted == expected[:, None]).mean() > 0.8
+
+
+def _last_visit(fold: Fold, query: int) -> np.ndarray:
+    histories = fold.test.histories
+    log, end = histories.log, histories.end[query]
+    return log.item_row[end - 3 : end]
+
+
+def test_validation_stops_training_and_keeps_the_best(quiet: Fold) -> None:
+    """On pure noise more epochs only overfit: far fewer than 30 are run, and the settled model asks for the best."""
+    noisy = walks(1.0)
+    settings = GRU(dim=8, epochs=30, batch=256, learning_rate=0.02)
+    said: list[tuple[int, int]] = []
+    fitted = settings.fit(
+        noisy.inner, validation=noisy.stop, seed=0, progress=lambda done, total, _what: said.append((done, total))
+    )
+    assert fitted.settled().epochs < len(said) < 30
+    assert {total for _, total in said} == {30}
+
+
+@pytest.mark.slow
+def test_the_latent_model_is_a_head_start() -> None:
+    """After the same two epochs, vectors from co-occurrence know more than random ones."""
+    dataset: Dataset = markov(150, 60, 30, noise=0.2, seed=2).dataset
+    fold = global_time_fold(dataset)
+    rates = [
+        hit_rate(GRU(dim=32, epochs=2, batch=256, start=start, dropout=0.1).fit(fold.train, seed=0), fold)
+        for start in ("svd", "random")
+    ]
+    assert rates[0] > rates[1] + 0.1

@@ -1,0 +1,117 @@
+"""Training is a function of log and seed, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from driftline.data.events import EventLog, Histories
+from driftline.data.vocabulary import Vocabulary
+from driftline.errors import DriftlineError, MissingExtraError, NotEnoughDataError, SettingsError
+from driftline.models.sequence import GRU, RNN, Evolution, SequenceFit
+from driftline.models.sequence import training as training_module
+
+TINY = {"dim": 4, "epochs": 1}
+
+
+def test_the_same_seed_gives_the_same_scores_and_another_one_others(
+    gru: SequenceFit, basket_log: EventLog, everyone: Histories
+) -> None:
+    settings = gru.settings  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(settings.fit(basket_log, seed=3).score(everyone), gru.score(everyone))
+    assert np.abs(settings.fit(basket_log, seed=4).score(everyone) - gru.score(everyone)).max() > 1e-3
+
+
+def test_random_state_and_threads_of_torch_are_left_as_they_were(basket_log: EventLog) -> None:
+    torch.manual_seed(11)
+    np.random.seed(11)
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    numpy_state = np.random.get_state()[1].copy()
+    fitted = GRU(**TINY).fit(basket_log, seed=0)
+    fitted.update(basket_log)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
+
+
+def test_importing_the_settings_loads_no_torch() -> None:
+    code = "import sys, driftline.models.sequence as s; s.GRU(), s.Evolution(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_curves_are_written_where_a_folder_is_named(basket_log: EventLog, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    GRU(dim=4, epochs=3, log_dir=str(tmp_path)).fit(basket_log)
+    read = EventAccumulator(str(tmp_path / "gru"))
+    read.Reload()
+    losses = [point.value for point in read.Scalars("loss/train")]
+    assert len(losses) == 3
+    assert losses[-1] < losses[0]
+
+
+def test_without_tensorboard_the_extra_is_named(basket_log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtraError, match=r"driftline\[track\]"):
+        GRU(**TINY, log_dir="curves").fit(basket_log)
+
+
+def test_a_loss_that_is_no_number_is_a_clear_error(basket_log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = training_module.loss_of
+    monkeypatch.setattr(training_module, "loss_of", lambda network, batch: real(network, batch) * float("nan"))
+    with pytest.raises(DriftlineError, match="lower learning_rate"):
+        GRU(**TINY).fit(basket_log)
+
+
+def test_minutes_end_training(basket_log: EventLog) -> None:
+    began = time.monotonic()
+    fitted = GRU(dim=4, epochs=10_000, minutes=0.01).fit(basket_log)
+    assert time.monotonic() - began < 20
+    assert fitted.settled().epochs < 10_000
+
+
+@pytest.mark.parametrize("lengths", [[0], [1], [1, 1, 1]])
+def test_without_a_second_moment_there_is_nothing_to_learn(lengths: list[int]) -> None:
+    users = Vocabulary(f"u{row}" for row in range(len(lengths)))
+    user_row = np.repeat(np.arange(len(lengths)), lengths)
+    log = EventLog.from_columns(users, Vocabulary("ab"), user_row, user_row % 2, np.arange(len(user_row)))
+    with pytest.raises(NotEnoughDataError, match="gru"):
+        GRU(**TINY).fit(log)
+
+
+def test_one_user_with_two_events_is_enough() -> None:
+    log = EventLog.from_columns(
+        Vocabulary(["u"]), Vocabulary("ab"), np.zeros(2, np.int64), np.arange(2), np.arange(2) * 1_000_000
+    )
+    scores = Evolution(**TINY).fit(log).score(log.history("u", before=10_000_000))
+    assert scores.shape == (1, 2)
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"dim": 0}, "dim"),
+        ({"epochs": 0}, "epochs"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"max_length": 0}, "max_length"),
+        ({"minutes": -1.0}, "minutes"),
+        ({"start": "lucky"}, "svd"),
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, object], word: str) -> None:
+    with pytest.raises(SettingsError, match=word):
+        RNN(**wrong)  # type: ignore[arg-type]
+
+
+def test_an_unknown_f_is_refused() -> None:
+    with pytest.raises(SettingsError, match="rnn, lstm, gru"):
+        Evolution(f="transformer")  # type: ignore[arg-type]
