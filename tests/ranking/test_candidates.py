@@ -15,9 +15,9 @@ from driftline.ranking.candidates import PER_ARM, TOP, arm_scores, candidates_of
 def test_features_of_a_small_arm_are_as_worked_by_hand():
     scores = np.array([[1.0, 4.0, 2.0]], np.float32)
     found = candidates_of([scores], None)
-    assert found.item.tolist() == [0, 1, 2]
-    ranks = np.log((TOP + 1) / np.array([3, 1, 2]))
-    assert np.allclose(found.features, np.column_stack([ranks, [0, 3, 1], [1, 1, 1]]))
+    assert found.item.tolist() == [1, 2]
+    ranks = np.log((TOP + 1) / np.array([1, 2]))
+    assert np.allclose(found.features, np.column_stack([ranks, [3, 1], [1, 1]]))
 
 
 def test_an_arm_without_an_opinion_proposes_nothing():
@@ -32,8 +32,8 @@ def test_only_the_best_are_proposed_and_those_tied_with_the_last_of_them_are_not
 
 
 def test_what_may_not_be_shown_takes_no_place():
-    scores = np.array([[5.0, 4.0, 3.0]], np.float32)
-    allowed = np.array([[False, True, True]])
+    scores = np.array([[5.0, 4.0, 3.0, 2.0]], np.float32)
+    allowed = np.array([[False, True, True, True]])
     found = candidates_of([scores], allowed)
     assert found.item.tolist() == [1, 2]
     assert np.isclose(found.features[0, 0], np.log(TOP + 1))
@@ -44,7 +44,7 @@ def test_an_arm_that_is_older_than_an_item_cannot_propose_it(world):
     old = world.Fixed(np.arange(4.0))
     asked = histories(log, np.array([0], np.int32), np.array([log.last_us + 1]))
     found = candidates_of(arm_scores({"old": old}, asked), None)
-    assert found.item.tolist() == [0, 1, 2, 3]
+    assert found.item.tolist() == [1, 2, 3]
 
 
 def test_nan_is_refused(world):
@@ -66,9 +66,8 @@ def test_the_union_is_what_a_slow_loop_finds(seed, n_queries, n_items):
         for query in range(n_queries):
             order = sorted(np.flatnonzero(allowed[query]), key=lambda i: (-scores[query, i], i))[:TOP]
             values = [scores[query, i] for i in order]
-            whole = len(order) < TOP and len(order) > 0 and values[0] > values[-1]
             for rank, item in enumerate(order):
-                if whole or scores[query, item] > values[-1]:
+                if scores[query, item] > values[-1]:
                     features = expected.setdefault((query, item), np.zeros(2 * PER_ARM))
                     above = scores[query, item] - values[-1]
                     features[PER_ARM * arm : PER_ARM * (arm + 1)] = np.log((TOP + 1) / (rank + 1)), above, 1

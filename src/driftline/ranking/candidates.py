@@ -71,7 +71,8 @@ def _widened(scores: Scores, n_items: int) -> Scores:
 def _arm_part(scores: Scores, allowed: NDArray[np.bool_] | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Keys (query * n_items + item) of an arm's best, and their features [n_keys, PER_ARM].
 
-    Items tied with the last of the best are left out: which of them got in would be chance.
+    The last of the best and what is tied with it are left out: which of the ties got in would be chance, and where an
+    arm ranks all that is allowed, its lowest score is often that of no evidence.
     """
     n_queries, n_items = scores.shape
     masked = scores if allowed is None else np.where(allowed, scores, np.float32(-np.inf))
@@ -79,9 +80,7 @@ def _arm_part(scores: Scores, allowed: NDArray[np.bool_] | None) -> tuple[NDArra
     found = best >= 0
     values = np.take_along_axis(masked, np.where(found, best, 0), axis=1)
     last = np.min(np.where(found, values, np.inf), axis=1, keepdims=True)
-    # Where an arm ranks everything that is allowed there is no cut to be tied with, unless all of it is tied.
-    whole = (found.sum(1, keepdims=True) < TOP) & (values[:, :1] > last)
-    keep = found & ((values > last) | whole)
+    keep = found & (values > last)
     ranks = np.log((TOP + 1) / (np.arange(best.shape[1]) + 1))
     query = np.broadcast_to(np.arange(n_queries)[:, None], best.shape)
     above = values[keep] - np.broadcast_to(last, best.shape)[keep]
