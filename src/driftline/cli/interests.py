@@ -14,8 +14,9 @@ from driftline.types import parse_time
 if TYPE_CHECKING:
     from driftline.data.catalog import Catalog
 
-WIDTH = 24
-"""Characters of a bar for the strongest interval."""
+WIDTH, NARROW_WIDTH = 24, 12
+"""Characters of a bar for the strongest interval, on a wide and on a narrow screen."""
+WIDE = 120
 
 
 @app.command()
@@ -63,17 +64,19 @@ def _table(topics: list[dict[str, Any]], catalog: Catalog) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
+    width = WIDTH if console.width >= WIDE else NARROW_WIDTH
     table = Table(box=None, pad_edge=False)
-    for name, justify in (("interest", "left"), ("", "left"), ("strength", "right"), ("90 %", "right")):
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=name != "interest")
-    table.add_column("30 days", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("because of", overflow="fold")
+    table.add_column("interest", overflow="ellipsis", no_wrap=True, min_width=16)
+    table.add_column("", no_wrap=True, min_width=width)
+    for name in ("strength", "90 %", "30 days"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    table.add_column("", no_wrap=True, min_width=8)
+    table.add_column("because of", overflow="ellipsis", no_wrap=True, max_width=max(console.width - 48 - width, 8))
     longest = max((one["high"] for one in topics), default=1.0)
     for one in topics:
         titles = ", ".join(escape(catalog.label(catalog.items.row(item))) for item in one["evidence"])
         span = f"{one['low']:.0%} … {one['high']:.0%}"
-        bar = bar_of(one["strength"], one["low"], one["high"], longest)
+        bar = bar_of(one["strength"], one["low"], one["high"], longest, width)
         table.add_row(
             escape(one["name"]),
             bar,

@@ -51,7 +51,7 @@ class Questions:
         return np.asarray(shares[self.query, self.topic], np.float64).ravel()
 
     def mean_over_users(self, loss: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log scores of pairs [n_pairs, ...] as nats per event of each query, averaged by query, user, then all."""
+        """Log scores of pairs [n_pairs, ...] as nats per event of each user, then the mean over users; shape [...]."""
         users = self.histories.user_row[self.query]
         weight = self.count / np.bincount(users, self.count)[users] / len(np.unique(users))
         return np.asarray(weight @ loss, np.float64)

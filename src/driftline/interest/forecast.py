@@ -1,8 +1,9 @@
 """Forecasts: the distribution over topics of what a user will do within a horizon, with intervals.
 
 Experts are the user's mix at several half-lives, each drawn toward the mix of everybody, and that mix itself. Per
-horizon their weights are a softmax of the length of the history and of the time since it; half-lives and priors are
-chosen on earlier origins, weights and the concentration of the Dirichlet-multinomial on later ones.
+horizon their weights are a softmax of the length of the history and of the time since it. All is fitted at rolling
+origins inside the log: half-lives and priors alone, then the weights, held back by how they do on users that they were
+not fitted on, then the concentration of the Dirichlet-multinomial.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class HorizonModel:
 
     `gate` [n_features, n_experts] gives the experts' weights `softmax(f · gate)`. `concentration` (a, b): the
     Dirichlet-multinomial has `exp(a + b · ln(1 + n))` for a history of n faded events. `pace` (a, b): a user whose
-    recent rate promises r events does `exp(a + b · ln(1 + r))` in the window. `scores` are mean log scores on the
-    later origins of this mixture and of simpler forecasts; empty where there was nothing to measure.
+    recent rate promises r events does `exp(a + b · ln(1 + r))` in the window. `scores` are mean log scores of this
+    mixture and of each expert alone on what they were fitted on; empty where there was nothing to fit.
     """
 
     horizon: Horizon
@@ -47,8 +48,7 @@ class HorizonModel:
 
     def concentrations(self, n_faded: Counts) -> Counts:
         """The Dirichlet-multinomial's concentration for so many faded events each."""
-        a, b = self.concentration
-        return np.asarray(np.exp(a + b * np.log1p(n_faded)), np.float64)
+        return concentrations_of(self.concentration, n_faded)
 
     def expected_events(self, promised: float) -> int:
         """How many events a user is expected to do in the window if there is one at all, at least 1."""
@@ -121,6 +121,12 @@ class Forecast:
     def order(self) -> NDArray[np.int64]:
         """Topics from the largest share to the smallest."""
         return np.argsort(-self.shares, kind="stable")
+
+
+def concentrations_of(parameters: tuple[float, float], n_faded: Counts) -> Counts:
+    """`exp(a + b · ln(1 + n))`, kept between e⁻² and e¹²; shape of `n_faded`."""
+    a, b = parameters
+    return np.asarray(np.exp(np.clip(a + b * np.log1p(n_faded), -2, 12)), np.float64)
 
 
 def forecast_log_score(shares: Counts, counts: Counts) -> Counts:

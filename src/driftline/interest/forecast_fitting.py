@@ -1,4 +1,4 @@
-"""Fitting forecasts: experts on earlier origins, their weights and the spread of what comes on later ones."""
+"""Fitting forecasts: experts, their weights, and the spread of what comes, at rolling origins inside the log."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from driftline.interest.experts import (
     softmax,
 )
 from driftline.interest.fitting import EVENTS, PRIORS, Questions, candidates, multinomial_likelihood
-from driftline.interest.forecast import HorizonModel
-from driftline.interest.horizons import Asked, Horizon, ask
+from driftline.interest.forecast import HorizonModel, concentrations_of
+from driftline.interest.horizons import Horizon, ask
 from driftline.interest.state import Counts, Evidence, HalfLife
 from driftline.interest.topics import Topics
 
 SHORTER_BY = 6.0
-RIDGE = 1e-3
-LEAST_LATER = 50
-"""With fewer questions on the later origins the weights are fitted on all of them."""
-START_WEIGHT = 2.0
+RIDGES = (1e-4, 1e-2)
+"""How strongly weights are held to their start; which one is chosen by users that they were not fitted on."""
+MIN_USERS = 40
+"""With fewer users than this on either side the weights stay at their start."""
+START_WEIGHT = 5.0
 """How far the expert that is best alone leads the others before anything is learned, in logits."""
+SURE_SHARE = 2.0
+"""A gate is taken when its gain over the start, on users it was not fitted on, is so many standard errors."""
 
 
 def fit_horizon(
@@ -37,12 +40,11 @@ def fit_horizon(
 ) -> HorizonModel | None:
     """Fit one horizon; None where the log is too short to ask anything of it. `log` holds positive events."""
     asked = ask(log, topics, horizon, seed=seed)
-    if not len(asked.questions.query):
+    if not len(asked.query):
         return None
-    earlier, later = _halves(asked)
-    experts = choose_experts(log, topics, dynamics, earlier)
-    view = _View(log, topics, dynamics, experts, later)
-    gate = _fit_gate(view)
+    experts = choose_experts(log, topics, dynamics, asked)
+    view = _View(log, topics, dynamics, experts, asked)
+    gate = _choose_gate(view, seed=seed)
     a, b = _fit_concentration(view, gate)
     return HorizonModel(horizon, experts, gate, (a, b), _fit_pace(view, horizon), _scores(view, gate))
 
@@ -88,15 +90,6 @@ def _shorter(main: HalfLife, options: tuple[HalfLife, ...]) -> HalfLife:
     return min(finite, key=lambda one: abs(np.log(one.length / goal)))
 
 
-def _halves(asked: Asked) -> tuple[Questions, Questions]:
-    """Questions of the earlier and of the later origins; all, twice, where a half would be too small."""
-    middle = (asked.origin.max() + 1) / 2
-    later = asked.origin >= middle
-    if later.all() or later.sum() < LEAST_LATER or (~later).sum() < LEAST_LATER:
-        return asked.questions, asked.questions
-    return asked.part(~later), asked.part(later)
-
-
 class _View:
     """What the experts say at the pairs of some questions, and what the gate may look at."""
 
@@ -127,25 +120,62 @@ class _View:
         return np.asarray((weights * self.shares).sum(axis=1), np.float64)
 
 
-def _fit_gate(view: _View) -> Counts:
-    """Weights of the experts by the mean log score over users, from a start at which the best one alone leads."""
-    asked, n_experts = view.asked, view.shares.shape[1]
-    users = asked.histories.user_row[asked.query]
-    weight = asked.count / np.bincount(users, asked.count)[users] / len(np.unique(users))
-    start = np.zeros((N_FEATURES, n_experts))
+def _choose_gate(view: _View, *, seed: int) -> Counts:
+    """Weights of the experts, held to their start as strongly as users that they were not fitted on ask for.
+
+    The start, at which the best expert alone leads, is kept unless the gain of the weights over it on such users is
+    more than chance.
+    """
+    users = np.unique(view.asked.histories.user_row[view.asked.query])
+    start = _start(view)
+    if len(users) < 2 * MIN_USERS or view.shares.shape[1] == 1:
+        return start
+    first = np.random.default_rng(seed).permutation(len(users)) < len(users) // 2
+    of_pair = first[np.searchsorted(users, view.asked.histories.user_row[view.asked.query])]
+    plain = _by_user(view, start)
+    gains = {}
+    for ridge in RIDGES:
+        halves = [_fit_gate(view, part, ridge) for part in (of_pair, ~of_pair)]
+        crossed = np.where(first, _by_user(view, halves[1]), _by_user(view, halves[0]))
+        gain = plain - crossed
+        gains[ridge] = float(gain.mean()) - SURE_SHARE * float(gain.std()) / np.sqrt(len(gain))
+    best = max(gains, key=lambda ridge: gains[ridge])
+    return _fit_gate(view, np.ones(len(of_pair), bool), best) if gains[best] > 0 else start
+
+
+def _start(view: _View) -> Counts:
+    start = np.zeros((N_FEATURES, view.shares.shape[1]))
     start[0, 0] = START_WEIGHT
+    return start
+
+
+def _by_user(view: _View, gate: Counts) -> Counts:
+    """Nats per event of each user that is asked about, in the order of their rows."""
+    users, place = np.unique(view.asked.histories.user_row[view.asked.query], return_inverse=True)
+    loss = np.bincount(place, -view.asked.count * np.log(view.mixed(gate)), minlength=len(users))
+    return np.asarray(loss / np.bincount(place, view.asked.count, minlength=len(users)), np.float64)
+
+
+def _fit_gate(view: _View, part: NDArray[np.bool_], ridge: float) -> Counts:
+    """Weights of the experts by the mean log score over the users of some pairs."""
+    shares, count, start = view.shares[part], view.asked.count[part], _start(view)
+    queries, first, query = np.unique(view.asked.query[part], return_index=True, return_inverse=True)
+    users = view.asked.histories.user_row[queries][query]
+    weight = count / np.bincount(users, count)[users] / len(np.unique(users))
+    features = view.features[queries]
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        gate = flat.reshape(N_FEATURES, n_experts)
-        weights = softmax(view.features @ gate)[asked.query]
-        mixed = (weights * view.shares).sum(axis=1)
-        # d(-ln Σ w p) / d logit_j = w_j - w_j p_j / Σ w p
-        by_logit = weight[:, None] * (weights - weights * view.shares / mixed[:, None])
-        by_gate = view.features[asked.query].T @ by_logit + 2 * RIDGE * (gate - start)
-        return float(-weight @ np.log(mixed) + RIDGE * ((gate - start) ** 2).sum()), by_gate.ravel()
+        gate = flat.reshape(start.shape)
+        weights = softmax(features @ gate)
+        parts = weights[query] * shares
+        mixed = parts.sum(axis=1)
+        # d(-ln Σ w p) / d logit_j = w_j - w_j p_j / Σ w p, summed over the pairs of a query, which stand together.
+        by_logit = np.add.reduceat(weight[:, None] * (weights[query] - parts / mixed[:, None]), first)
+        by_gate = features.T @ by_logit + 2 * ridge * (gate - start)
+        return float(-weight @ np.log(mixed) + ridge * ((gate - start) ** 2).sum()), by_gate.ravel()
 
-    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    return np.asarray(found.x, np.float64).reshape(N_FEATURES, n_experts)
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 60})
+    return np.asarray(found.x, np.float64).reshape(start.shape)
 
 
 def _fit_concentration(view: _View, gate: Counts) -> tuple[float, float]:
@@ -153,7 +183,7 @@ def _fit_concentration(view: _View, gate: Counts) -> tuple[float, float]:
     share = view.mixed(gate)
 
     def loss(ab: NDArray[np.float64]) -> float:
-        concentration = np.exp(np.clip(ab[0] + ab[1] * np.log1p(view.n_faded), -5, 12))
+        concentration = concentrations_of((float(ab[0]), float(ab[1])), view.n_faded)
         return -multinomial_likelihood(view.asked, share, concentration) + 1e-4 * float(ab @ ab)
 
     found = minimize(loss, np.array([2.0, 0.3]), method="Nelder-Mead", options={"maxiter": 200, "xatol": 1e-2})

@@ -62,86 +62,55 @@ class Horizon:
         return float("inf")
 
 
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """Questions of one horizon with the number of their origin (0 is the earliest); shape [n_queries]."""
-
-    questions: Questions
-    origin: NDArray[np.int64]
-
-    def part(self, keep: NDArray[np.bool_]) -> Questions:
-        """The questions of some queries, renumbered."""
-        place = np.cumsum(keep) - 1
-        pairs = keep[self.questions.query]
-        one = self.questions
-        return Questions(one.histories.take(keep), place[one.query[pairs]], one.topic[pairs], one.count[pairs])
-
-
-def ask(log: EventLog, topics: Topics, horizon: Horizon, *, first_us: int | None = None, seed: int = 0) -> Asked:
+def ask(log: EventLog, topics: Topics, horizon: Horizon, *, seed: int = 0) -> Questions:
     """What users did within a horizon after rolling origins, with their histories before them.
 
     In time: up to eight origins in the later half of the log, each window whole and none overlapping the next; a
     user counts who has an event before the origin and in the window. In events: origins after each `n` events of a
-    user, moved to the next moment, in the later half of the user's events. `first_us` leaves out earlier origins.
-    `log` holds positive events.
+    user, moved to the next moment, in the later half of the user's events. `log` holds positive events.
     """
     if not len(log):
-        return _asked(log, topics, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), seed)
+        return _asked(log, topics, *(np.zeros(0, np.int64) for _ in range(3)), seed=seed)
     if horizon.days is not None:
-        origins = _origins(log, horizon.days, first_us)
-        return _by_time(log, topics, origins, round(horizon.days * US_PER_DAY), seed)
-    return _by_events(log, topics, horizon.events or 1, first_us, seed)
+        return ask_at(log, topics, _origins(log, horizon.days), round(horizon.days * US_PER_DAY), seed=seed)
+    return _by_events(log, topics, horizon.events or 1, seed)
 
 
-def _origins(log: EventLog, days: float, first_us: int | None) -> Times:
+def ask_at(log: EventLog, topics: Topics, origins: Times, length_us: int, *, seed: int = 0) -> Questions:
+    """What users did within so long after each origin, with their histories before it."""
+    each = np.arange(log.n_users, dtype=np.int32)
+    users, moments = np.tile(each, len(origins)), np.repeat(origins, log.n_users)
+    now, then = histories(log, users, moments), histories(log, users, moments + length_us)
+    counted = np.flatnonzero((now.lengths > 0) & (then.end > now.end))
+    chosen = within_budget(counted, now.lengths[counted], seed=seed)
+    return _asked(log, topics, now.end[chosen], then.end[chosen], now.at_us[chosen], seed=seed)
+
+
+def _origins(log: EventLog, days: float) -> Times:
     """Moments, oldest first; the last window ends just after the last event."""
     length = round(days * US_PER_DAY)
     end, span = log.last_us + 1, log.last_us + 1 - log.first_us
     step = max(length, round(USED_SHARE * span / N_ORIGINS))
     origins = end - length - step * np.arange(N_ORIGINS, dtype=np.int64)
-    earliest = max(end - round(USED_SHARE * span) - length, log.first_us + 1) if first_us is None else first_us
+    earliest = max(end - round(USED_SHARE * span) - length, log.first_us + 1)
     return origins[origins >= earliest][::-1].copy()
 
 
-def _by_time(log: EventLog, topics: Topics, origins: Times, length: int, seed: int) -> Asked:
-    each = np.arange(log.n_users, dtype=np.int32)
-    users, moments = np.tile(each, len(origins)), np.repeat(origins, log.n_users)
-    now, then = histories(log, users, moments), histories(log, users, moments + length)
-    counted = np.flatnonzero((now.lengths > 0) & (then.end > now.end))
-    chosen = within_budget(counted, now.lengths[counted], seed=seed)
-    return _asked(
-        log, topics, now.end[chosen], then.end[chosen], chosen // max(log.n_users, 1), seed, now.at_us[chosen]
-    )
-
-
-def _by_events(log: EventLog, topics: Topics, n: int, first_us: int | None, seed: int) -> Asked:
+def _by_events(log: EventLog, topics: Topics, n: int, seed: int) -> Questions:
     place = np.arange(len(log)) - log.user_offsets[log.user_row]
     length = np.diff(log.user_offsets)[log.user_row]
-    first = np.searchsorted(log.moment, log.moment)
-    turn = place // n
-    starts = (
-        (first == np.arange(len(log))) & (place >= np.minimum(n, np.maximum(length // 2, 1))) & (place + n <= length)
-    )
-    starts &= place >= (1 - USED_SHARE) * length
-    late = starts & (log.time_us >= (log.first_us if first_us is None else first_us))
-    candidates = np.flatnonzero(late)
-    key = log.user_row[candidates].astype(np.int64) * (int(place.max()) + 1) + turn[candidates]
+    begins = np.searchsorted(log.moment, log.moment) == np.arange(len(log))
+    inside = (place >= np.maximum(np.minimum(n, length // 2), 1)) & (place + n <= length)
+    candidates = np.flatnonzero(begins & inside & (place >= (1 - USED_SHARE) * length))
+    key = log.user_row[candidates].astype(np.int64) * (int(place.max()) + 1) + place[candidates] // n
     candidates = candidates[np.unique(key, return_index=True)[1]]
     chosen = within_budget(candidates, place[candidates], seed=seed)
-    order = np.argsort(np.argsort(log.time_us[chosen], kind="stable"), kind="stable")
-    return _asked(log, topics, chosen, chosen + n, order * N_ORIGINS // max(len(chosen), 1), seed, log.time_us[chosen])
+    return _asked(log, topics, chosen, chosen + n, log.time_us[chosen], seed=seed)
 
 
 def _asked(
-    log: EventLog,
-    topics: Topics,
-    start: NDArray[np.int64],
-    end: NDArray[np.int64],
-    origin: NDArray[np.int64],
-    seed: int,
-    at_us: Times | None = None,
-) -> Asked:
+    log: EventLog, topics: Topics, start: NDArray[np.int64], end: NDArray[np.int64], at_us: Times, *, seed: int
+) -> Questions:
     user = log.user_row[start] if len(start) else np.zeros(0, np.int32)
-    moments = np.zeros(0, np.int64) if at_us is None else at_us
-    asked = Histories(log, log.user_offsets[user] if len(start) else start, start, moments, user)
-    return Asked(questions(asked, topics, start, end, seed=seed), origin.astype(np.int64))
+    first = log.user_offsets[user] if len(start) else start
+    return questions(Histories(log, first, start, at_us, user), topics, start, end, seed=seed)

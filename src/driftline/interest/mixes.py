@@ -23,17 +23,17 @@ def global_mixes(log: EventLog, topics: Topics, at_us: Times, half_life: HalfLif
     events = log.positive
     order = events.by_time
     times, items = events.time_us[order], events.item_row[order]
-    ends = np.searchsorted(times, at_us)
-    mixes = np.empty((len(at_us), len(topics)))
+    moments, back = np.unique(at_us, return_inverse=True)
+    mixes = np.empty((len(moments), len(topics)))
     totals, done, clock = np.zeros(len(topics)), 0, int(times[0]) if len(times) else 0
-    for place in np.argsort(at_us, kind="stable"):
-        end, now = int(ends[place]), int(at_us[place])
+    for place, end in enumerate(np.searchsorted(times, moments).tolist()):
+        now = int(moments[place])
         if end > done:
             totals = totals * _remaining(half_life, now - clock)
             totals = totals + _sums(topics, items[done:end], half_life, now - times[done:end])
             done, clock = end, now
         mixes[place] = smoothed(totals * _remaining(half_life, now - clock))
-    return mixes
+    return np.asarray(mixes[back], np.float64)
 
 
 def smoothed(totals: Counts) -> Counts:

@@ -137,10 +137,11 @@ class Evidence:
     def counts(self, topics: Topics, half_life: HalfLife) -> sparse.csr_matrix:
         """Decayed pseudo-counts of each query; shape [n_queries, n_topics]."""
         worth = self.weight * half_life.remaining(self.age_us, self.age_events)
+        ends = np.concatenate([[0], np.cumsum(self.histories.lengths)])
         shape = (len(self.histories), max(self.histories.log.n_items, 1))
-        items = sparse.csr_matrix((worth, (self.query, self.histories.log.item_row[self.row])), shape=shape)
-        weights = topics.of_items(np.arange(shape[1], dtype=np.int32))
-        return sparse.csr_matrix(items @ weights)
+        # An item may stand in a row more than once: the product adds them up, and sorting would cost more than it.
+        items = sparse.csr_matrix((worth, self.histories.log.item_row[self.row], ends), shape=shape)
+        return sparse.csr_matrix(items @ topics.of_items(np.arange(shape[1], dtype=np.int32)))
 
 
 def states_of(histories: Histories, topics: Topics, half_lives: tuple[HalfLife, ...], scale: RatingScale) -> Counts:
