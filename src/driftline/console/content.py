@@ -39,8 +39,7 @@ class Curve:
     """One interest through time, an entry per date of the river.
 
     `weight` is the evidence for it (faded events), `share` its part of the whole with the ends of its 90 % interval.
-    The
-    river is as wide as all evidence together, and divided by shares.
+    The river is as wide as all evidence together, and divided by shares.
     """
 
     topic: int

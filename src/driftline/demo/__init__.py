@@ -67,13 +67,13 @@ def run_demo(out: Path, *, dataset: str = "online-retail", progress: Progress | 
     """
     if dataset not in TITLES:
         raise RequestError(f"expected --data out of {', '.join(TITLES)}, got {dataset!r}")
-    step = _Steps(say, time.perf_counter())
+    step = Steps(say)
     step(f"Reading {TITLES[dataset]}")
     folder = prepare_bundled(dataset, out / "data", overwrite=True)
     return show(folder, out, title=TITLES[dataset], progress=progress, step=step)
 
 
-def show(folder: Path, out: Path, *, title: str, step: _Steps, progress: Progress | None = None) -> Path:
+def show(folder: Path, out: Path, *, title: str, step: Steps, progress: Progress | None = None) -> Path:
     """The demo of any dataset folder whose events have times."""
     data = read_dataset(folder)
     repeats = data.repeats or detect_repeats(data.log.positive)
@@ -88,11 +88,11 @@ def show(folder: Path, out: Path, *, title: str, step: _Steps, progress: Progres
     return write_report(replace(report, commands=commands, seconds=step.seconds), out / "report.html")
 
 
-class _Steps:
+class Steps:
     """Says what is being done, numbered, with the time since the beginning."""
 
-    def __init__(self, say: Say, began: float) -> None:
-        self.say, self._began, self._number = say, began, 0
+    def __init__(self, say: Say) -> None:
+        self.say, self._began, self._number = say, time.perf_counter(), 0
 
     @property
     def seconds(self) -> float:
@@ -105,7 +105,7 @@ class _Steps:
         self.say(Text(f"\n{self._number}. {what}  [{self.seconds:.0f} s]", style="bold"))
 
 
-def _measure(data: Dataset, progress: Progress | None, step: _Steps) -> _Measured:
+def _measure(data: Dataset, progress: Progress | None, step: Steps) -> _Measured:
     """Fit on what is before the cutoff, ask what came after, and keep the models."""
     step("Fitting models on the past and asking them what came next")
     arms = choose_arms(data)
@@ -125,7 +125,7 @@ def _measure(data: Dataset, progress: Progress | None, step: _Steps) -> _Measure
     return _Measured(evaluation, blend, parse_time(str(evaluation.data["cutoff"])))
 
 
-def _found(data: Dataset, shown: Data, measured: _Measured, step: _Steps) -> tuple[Report, InterestModel]:
+def _found(data: Dataset, shown: Data, measured: _Measured, step: Steps) -> tuple[Report, InterestModel]:
     """Everything on the page but the commands, told on the way."""
     step("Reading interests as of the cutoff")
     log, cutoff_us = data.log.positive, measured.cutoff_us
