@@ -94,11 +94,11 @@ def _arms(item: SlateItem) -> str:
 
 
 def _bar(share: float) -> str:
-    """A bar of eighths of a cell, padded to its full width.
+    """A bar of eighths of a cell, at least one where there is a share, padded to its full width.
 
     >>> _bar(0.5)
     '███   '
     """
-    eighths = round(share * CELLS * 8)
+    eighths = max(round(share * CELLS * 8), share > 0)
     whole, part = divmod(eighths, 8)
     return ("█" * whole + ("▏▎▍▌▋▊▉"[part - 1] if part else "")).ljust(CELLS)
