@@ -55,7 +55,9 @@ def _tokens(expression: str) -> list[tuple[str, str]]:
     while place < len(text):
         match = _TOKEN.match(text, place)
         if not match or match.lastgroup is None:
-            raise RequestError(f"filter: cannot read {text[place:][:20]!r}; see the how-to on filters")
+            raise RequestError(
+                f'filter: cannot read {text[place:][:20]!r}; write it like topics has "Kitchen" and price < 10'
+            )
         tokens.append((match.lastgroup, match[match.lastgroup]))
         place = match.end()
     return tokens
