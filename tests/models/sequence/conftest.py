@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from driftline.data.events import EventLog
+from driftline.data.events import EventLog, Histories, histories
+from driftline.data.synthetic import baskets
 from driftline.data.vocabulary import Vocabulary
-from driftline.models.sequence import GRU, LSTM, RNN, Evolution, SequenceSettings
+from driftline.models.sequence import GRU, LSTM, RNN, Evolution, SequenceFit, SequenceSettings
 
 Visit = Sequence[str]
 MakeLog = Callable[..., EventLog]
@@ -43,17 +44,36 @@ def log_of() -> MakeLog:
     return make
 
 
+@pytest.fixture(scope="session")
+def basket_log() -> EventLog:
+    """Forty shoppers with nine visits each."""
+    return baskets(n_users=40, n_items=24, n_visits=9, seed=3).log
+
+
+@pytest.fixture(scope="session")
+def everyone(basket_log: EventLog) -> Histories:
+    """Asked of every shopper: what comes after the last visit."""
+    n = basket_log.n_users
+    return histories(basket_log, np.arange(n, dtype=np.int32), np.full(n, basket_log.last_us + 1))
+
+
 SMALL: dict[str, SequenceSettings] = {
     "rnn": RNN(dim=8, epochs=2, batch=64),
     "lstm": LSTM(dim=8, epochs=2, batch=64),
     "gru": GRU(dim=8, epochs=2, batch=64),
-    "evolution-gru": Evolution(dim=8, epochs=2, batch=64),
-    "evolution-rnn": Evolution(dim=8, epochs=2, batch=64, f="rnn"),
-    "evolution-lstm": Evolution(dim=8, epochs=2, batch=64, f="lstm"),
+    "evolution of gru": Evolution(dim=8, epochs=2, batch=64),
+    "evolution of rnn": Evolution(dim=8, epochs=2, batch=64, f="rnn"),
+    "evolution of lstm": Evolution(dim=8, epochs=2, batch=64, f="lstm"),
 }
 
 
-@pytest.fixture(params=list(SMALL))
-def small(request: pytest.FixtureRequest) -> SequenceSettings:
-    """Every cell, small enough to train in a moment."""
-    return SMALL[request.param]
+@pytest.fixture(scope="session", params=list(SMALL))
+def fitted(request: pytest.FixtureRequest, basket_log: EventLog) -> SequenceFit:
+    """Every cell, trained for a moment."""
+    return SMALL[request.param].fit(basket_log, seed=3)
+
+
+@pytest.fixture(scope="session")
+def gru(basket_log: EventLog) -> SequenceFit:
+    """A model that is as good as any where the cell does not matter."""
+    return SMALL["gru"].fit(basket_log, seed=3)

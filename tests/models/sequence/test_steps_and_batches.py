@@ -9,7 +9,7 @@ from driftline.data.events import EventLog, Histories, histories, histories_unti
 from driftline.data.kinds import Kind
 from driftline.data.vocabulary import Vocabulary
 from driftline.models.sequence import reading
-from driftline.models.sequence.batches import batch_of, batches
+from driftline.models.sequence.batches import batches
 from driftline.models.sequence.reading import shared_steps
 from driftline.models.sequence.steps import Steps, places, steps_of_histories, steps_of_log
 
@@ -49,16 +49,6 @@ def test_windows_share_their_ends_so_that_every_step_but_the_first_is_asked_once
     log = log_of([(item,) for item in "ABCDEF"], [("A",)])
     windows = steps_of_log(log, ALL).windows(2)
     assert sets_of(windows) == [[[0], [1], [2]], [[2], [3], [4]], [[4], [5]]]
-
-
-def test_the_targets_of_a_step_are_all_items_of_the_next_moment_with_equal_mass(log_of) -> None:
-    log = log_of([("A",), ("B", "C"), ("D",)], [("E",), ("F",)])
-    batch = batch_of(steps_of_log(log, ALL).windows(50))
-    assert batch.going == [2, 1]
-    assert sets_of(batch.steps) == [[[0], [4], [1, 2]]]
-    assert batch.target_state.tolist() == [0, 0, 1, 2]
-    assert batch.target_item.tolist() == [1, 2, 5, 3]
-    assert batch.mass.tolist() == [0.5, 0.5, 1.0, 1.0]
 
 
 def test_batches_hold_every_window_once_and_are_fixed_by_the_seed(log_of) -> None:
