@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -17,6 +17,7 @@ from driftline.data.history import Histories
 from driftline.data.targets import Targets
 from driftline.data.words import Tfidf, unit_rows
 from driftline.errors import NotEnoughDataError
+from driftline.models.choosing import AGE_DECAYS, best_of, can_choose, grid_of
 from driftline.models.prior import ordered_below, popularity_share, weighted_counts
 from driftline.models.reading import positive_events, read_items
 from driftline.models.settings import check_range
@@ -33,11 +34,12 @@ class Content:
 
         score(j) = Σ over the items i of the history  age_decay^age · cos(x_i, x_j)
 
-    Each block has unit rows before they are joined, so none drowns the others. Source: Lops et al. 2011.
+    Each block has unit rows before they are joined, so none drowns the others. An `age_decay` of None is chosen on
+    validation, or falls to 1. Source: Lops et al. 2011, section 3.3.
     """
 
+    age_decay: float | None = None
     name: ClassVar[str] = "content"
-    age_decay: float = 0.8
 
     def __post_init__(self) -> None:
         check_range("age_decay", self.age_decay, 0, 1)
@@ -47,8 +49,8 @@ class Content:
         log: EventLog,
         *,
         catalog: Catalog | None = None,
-        validation: Targets | None = None,  # noqa: ARG002  # verbs of a model are called alike
-        seed: int = 0,  # noqa: ARG002
+        validation: Targets | None = None,
+        seed: int = 0,  # noqa: ARG002  # verbs of a model are called alike
         progress: Progress | None = None,  # noqa: ARG002
     ) -> FittedContent:
         """Describe every item; NotEnoughDataError where the catalog says nothing of any."""
@@ -56,9 +58,12 @@ class Content:
         blocks = content_blocks(catalog) if catalog is not None else []
         if not blocks:
             raise NotEnoughDataError("expected titles, texts, topics or categories of items for content, got none")
-        return FittedContent(
-            self, unit_rows(sparse.csr_matrix(sparse.hstack(blocks), dtype=np.float32)), weighted_counts(events)
-        )
+        vectors = unit_rows(sparse.csr_matrix(sparse.hstack(blocks), dtype=np.float32))
+        ages = grid_of(self.age_decay, AGE_DECAYS)
+        candidates = (FittedContent(replace(self, age_decay=age), vectors, weighted_counts(events)) for age in ages)
+        if validation is not None and can_choose(validation):
+            return best_of(candidates, validation)
+        return next(candidates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +77,8 @@ class FittedContent:
 
     def score(self, histories: Histories, items: Rows | None = None) -> Scores:
         """Likeness to the history, summed; items like nothing in it by popularity below all others."""
-        read = read_items(histories, self.vectors.shape[0], age_decay=self.settings.age_decay)
+        age_decay = 1.0 if self.settings.age_decay is None else self.settings.age_decay
+        read = read_items(histories, self.vectors.shape[0], age_decay=age_decay)
         scores = np.asarray(((read @ self.vectors) @ self.vectors.T).toarray(), np.float32)
         scores = ordered_below(scores, popularity_share(self.counts))
         return scores if items is None else scores[:, items]
@@ -86,7 +92,7 @@ class FittedContent:
         return type(self)(self.settings, vectors, counts)
 
     def settled(self) -> Content:
-        """The settings; nothing is left to choose."""
+        """The settings with what validation chose."""
         return self.settings
 
     def save(self, folder: Path) -> None:

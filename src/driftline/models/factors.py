@@ -1,10 +1,12 @@
-"""Latent factors through `implicit`: ALS with users folded in from their history, and BPR."""
+"""Latent factors, by alternating least squares and by Bayesian personalised ranking; both read the history anew."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,123 +17,41 @@ from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog
 from driftline.data.history import Histories
 from driftline.data.targets import Targets
+from driftline.models.choosing import best_of, can_choose, grid_of
 from driftline.models.prior import filled_in, popularity_share, weighted_counts
-from driftline.models.reading import positive_events, read_items, user_items
+from driftline.models.reading import positive_events, read_events, read_items, user_items
 from driftline.models.settings import check_range
 from driftline.models.storage import read_model, settings_from, write_model
 from driftline.types import Progress, Rows, Scores
 
-Vectors = NDArray[np.float32]
+ALPHA_AND_L2 = ((10.0, 10.0), (3.0, 50.0))
+"""What was best on the validation of a small forum, and of films and of a shop; the first is the default."""
+
+AGES = (1.0, 0.6)
+"""To read all moments alike, or the last ones most."""
 
 
 @dataclass(frozen=True)
 class ALS:
-    """Weighted matrix factorisation: preferences 1 where a user had an item, with confidence `confidence`, 0 elsewhere.
+    """`Σ c (p − uᵀy)² + l2 (Σ‖u‖² + Σ‖y‖²)` with confidence `c = 1 + alpha · count`, p = 1 where there are events.
 
-    A user's vector is solved from the history, (YᵀY + confidence · Y_hᵀY_h + l2·I) u = (1 + confidence) · Σ_h y, so an
-    event after the fit counts at once. Source: Hu, Koren and Volinsky 2008, eq. 4.
+    A user's vector is solved in closed form from the history that is asked about, so events after the fit count;
+    `age_decay` reads older moments with less confidence. What is None is chosen on validation, or falls to the first
+    of its grid. Source: Hu, Koren and Volinsky 2008, eq. 3 and 4.
     """
 
+    dim: int = 64
+    epochs: int = 15
+    alpha: float | None = None
+    l2: float | None = None
+    age_decay: float | None = None
     name: ClassVar[str] = "als"
-    dim: int = 64
-    l2: float = 0.1
-    confidence: float = 10.0
-    iterations: int = 15
 
     def __post_init__(self) -> None:
         check_range("dim", self.dim, 1)
-        check_range("l2", self.l2, 0)
-        check_range("confidence", self.confidence, 0)
-        check_range("iterations", self.iterations, 1)
-
-    def fit(
-        self,
-        log: EventLog,
-        *,
-        catalog: Catalog | None = None,  # noqa: ARG002  # verbs of a model are called alike
-        validation: Targets | None = None,  # noqa: ARG002
-        seed: int = 0,
-        progress: Progress | None = None,  # noqa: ARG002
-    ) -> FittedALS:
-        """Alternate least squares; NotEnoughDataError where there is nothing to learn from."""
-        events = positive_events(log, self.name)
-        from implicit.cpu.als import AlternatingLeastSquares
-
-        settings = {"factors": self.dim, "regularization": self.l2, "iterations": self.iterations, "alpha": 1.0}
-        vectors = _trained(
-            AlternatingLeastSquares, settings, user_items(events) * np.float32(1 + self.confidence), seed
-        )
-        return FittedALS(self, _alive(vectors, events), weighted_counts(events))
-
-
-@dataclass(frozen=True, eq=False)
-class FittedALS:
-    """Item vectors [n_items, dim], zero for items without events, and weighted counts of items."""
-
-    settings: ALS
-    items: Vectors
-    counts: NDArray[np.float64]
-    name: ClassVar[str] = ALS.name
-
-    def encode(self, histories: Histories) -> Vectors:
-        """The vector of each user, solved from the history; zero where there is none; [n_queries, dim]."""
-        read = read_items(histories, len(self.items))
-        gram = self.items.T @ self.items + np.float32(self.settings.l2) * np.eye(self.items.shape[1], dtype=np.float32)
-        states = np.zeros((len(histories), self.items.shape[1]), np.float32)
-        for query in np.flatnonzero(np.diff(read.indptr)):
-            taken = self.items[read.indices[read.indptr[query] : read.indptr[query + 1]]]
-            system = gram + np.float32(self.settings.confidence) * (taken.T @ taken)
-            states[query] = np.linalg.solve(system, (1 + self.settings.confidence) * taken.sum(0))
-        return states
-
-    def score_states(self, states: Vectors, items: Rows | None = None) -> Scores:
-        """Inner products; a state of zeros gets the order of popularity."""
-        scores = filled_in(states @ self.items.T, popularity_share(self.counts), np.asarray(states.any(axis=1)))
-        return scores if items is None else scores[:, items]
-
-    def score(self, histories: Histories, items: Rows | None = None) -> Scores:
-        """Scores of items after each history."""
-        return self.score_states(self.encode(histories), items)
-
-    def update(self, events: EventLog) -> Self:
-        """New events enter through the users' histories; a new item starts at the mean of what its users took."""
-        items, counts = _grown(self.items, self.counts, events.positive)
-        return type(self)(self.settings, items, counts)
-
-    def settled(self) -> ALS:
-        """The settings; nothing is left to choose."""
-        return self.settings
-
-    def save(self, folder: Path) -> None:
-        """Write item vectors and counts."""
-        write_model(folder, self.name, asdict(self.settings), {"items": self.items, "counts": self.counts})
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; RunError where it is damaged."""
-        settings, arrays = read_model(folder, cls.name)
-        return cls(settings_from(ALS, settings, cls.name), arrays["items"], arrays["counts"])
-
-
-@dataclass(frozen=True)
-class BPR:
-    """Bayesian personalised ranking: an item that a user had above one that the user had not.
-
-    A user's vector is the mean of the item vectors of the history, newer moments counting more, so that an event after
-    the fit counts. Source: Rendle et al. 2009, section 4.
-    """
-
-    name: ClassVar[str] = "bpr"
-    dim: int = 64
-    l2: float = 0.01
-    learning_rate: float = 0.05
-    iterations: int = 60
-    age_decay: float = 0.9
-
-    def __post_init__(self) -> None:
-        check_range("dim", self.dim, 1)
-        check_range("l2", self.l2, 0)
-        check_range("iterations", self.iterations, 1)
+        check_range("epochs", self.epochs, 1)
+        check_range("alpha", self.alpha, 0)
+        check_range("l2", self.l2, 1e-6)
         check_range("age_decay", self.age_decay, 0, 1)
 
     def fit(
@@ -139,79 +59,222 @@ class BPR:
         log: EventLog,
         *,
         catalog: Catalog | None = None,  # noqa: ARG002  # verbs of a model are called alike
-        validation: Targets | None = None,  # noqa: ARG002
+        validation: Targets | None = None,
         seed: int = 0,
-        progress: Progress | None = None,  # noqa: ARG002
-    ) -> FittedBPR:
-        """Stochastic gradient over sampled pairs; NotEnoughDataError where there is nothing to learn from."""
-        events = positive_events(log, self.name)
-        from implicit.cpu.bpr import BayesianPersonalizedRanking
+        progress: Progress | None = None,
+    ) -> FittedALS:
+        """Alternate, for each choice that is open; NotEnoughDataError where there is nothing to learn from."""
+        candidates = self._candidates(positive_events(log, self.name), seed, progress)
+        if validation is not None and can_choose(validation):
+            return best_of(candidates, validation)
+        return next(candidates)
 
-        settings = {"factors": self.dim, "regularization": self.l2, "iterations": self.iterations}
-        settings["learning_rate"] = self.learning_rate
-        vectors = _trained(BayesianPersonalizedRanking, settings, user_items(events), seed)
-        return FittedBPR(self, _alive(vectors, events), weighted_counts(events))
+    def _candidates(self, events: EventLog, seed: int, progress: Progress | None) -> Iterator[FittedALS]:
+        """Every fitted model that the open choices allow; factors are fitted once for all ways to read them."""
+        counts = weighted_counts(events)
+        fits = [(a if self.alpha is None else self.alpha, b if self.l2 is None else self.l2) for a, b in ALPHA_AND_L2]
+        for alpha, l2 in dict.fromkeys(fits):
+            factors = _als_factors(events, replace(self, alpha=alpha, l2=l2), seed, progress)
+            for age_decay in grid_of(self.age_decay, AGES):
+                yield FittedALS(replace(self, alpha=alpha, l2=l2, age_decay=age_decay), factors, counts)
+
+
+@dataclass(frozen=True)
+class BPR:
+    """`Σ −ln σ(uᵀy_i − uᵀy_j) + l2 ‖·‖²` over events i and items j that the user did not have; y ends in a bias.
+
+    A user's vector is the mean of the item vectors of the history, older moments at `age_decay`: measured better than
+    the vector that was learned for the user, which knows neither order nor later events. Source: Rendle et al. 2009.
+    """
+
+    dim: int = 64
+    epochs: int = 50
+    learning_rate: float = 0.05
+    l2: float = 0.001
+    age_decay: float | None = None
+    name: ClassVar[str] = "bpr"
+
+    def __post_init__(self) -> None:
+        check_range("dim", self.dim, 1)
+        check_range("epochs", self.epochs, 1)
+        check_range("learning_rate", self.learning_rate, 1e-6, 10)
+        check_range("l2", self.l2, 0)
+        check_range("age_decay", self.age_decay, 0, 1)
+
+    def fit(
+        self,
+        log: EventLog,
+        *,
+        catalog: Catalog | None = None,  # noqa: ARG002  # verbs of a model are called alike
+        validation: Targets | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> FittedBPR:
+        """Descend; NotEnoughDataError where there is nothing to learn from."""
+        events = positive_events(log, self.name)
+        factors, counts = _bpr_factors(events, self, seed, progress), weighted_counts(events)
+        candidates = (
+            FittedBPR(replace(self, age_decay=age_decay), factors, counts)
+            for age_decay in grid_of(self.age_decay, AGES)
+        )
+        if validation is not None and can_choose(validation):
+            return best_of(candidates, validation)
+        return next(candidates)
 
 
 @dataclass(frozen=True, eq=False)
-class FittedBPR:
-    """Item vectors [n_items, dim + 1] whose last column is the item's bias, and weighted counts of items."""
+class _Factors(ABC):
+    """What both have: settings, item vectors [n_items, dim] float32, weighted counts of items, and how to score."""
 
-    settings: BPR
-    items: Vectors
+    settings: Any
+    factors: NDArray[np.float32]
     counts: NDArray[np.float64]
-    name: ClassVar[str] = BPR.name
+    name: ClassVar[str]
+    kind: ClassVar[type]
+
+    @abstractmethod
+    def encode(self, histories: Histories) -> NDArray[np.float32]:
+        """The user vector of each query, zeros where nothing is known; [n_queries, dim]."""
 
     def score(self, histories: Histories, items: Rows | None = None) -> Scores:
-        """Inner products with the mean of the history, plus the items' bias; popularity without a history."""
-        read = read_items(histories, len(self.items), age_decay=self.settings.age_decay)
-        mass = np.asarray(read.sum(1)).ravel()
-        user = np.asarray(read @ self.items[:, :-1]) / np.maximum(mass, 1e-9)[:, None].astype(np.float32)
-        scores = user @ self.items[:, :-1].T + self.items[:, -1]
-        scores = filled_in(scores.astype(np.float32), popularity_share(self.counts), mass > 0)
+        """User vectors times item vectors."""
+        return self.score_states(self.encode(histories), items)
+
+    def score_states(self, states: NDArray[np.float32], items: Rows | None = None) -> Scores:
+        """Items never seen in training come last; popularity where the state is zero."""
+        scores = filled_in(states @ self.factors.T, popularity_share(self.counts), np.asarray(states.any(axis=1)))
         return scores if items is None else scores[:, items]
 
     def update(self, events: EventLog) -> Self:
-        """New events enter through the users' histories; a new item starts at the mean of what its users took."""
-        items, counts = _grown(self.items, self.counts, events.positive)
-        return type(self)(self.settings, items, counts)
+        """New events enter through the histories; an item that is new to all starts at the mean of its users' vectors.
 
-    def settled(self) -> BPR:
-        """The settings; nothing is left to choose."""
-        return self.settings
+        The vectors of known items stay as they are until the next fit.
+        """
+        new = events.positive
+        taken, n_old = user_items(new), len(self.factors)
+        known, fresh = taken[:, :n_old], taken[:, n_old:]
+        means = (known @ self.factors) / np.maximum(np.asarray(known.sum(axis=1)), 1)
+        started = (fresh.T @ means) / np.maximum(np.asarray(fresh.sum(axis=0)).T, 1)
+        counts = weighted_counts(new)
+        counts[:n_old] += self.counts
+        return replace(self, factors=np.concatenate([self.factors, started]).astype(np.float32), counts=counts)
 
     def save(self, folder: Path) -> None:
-        """Write item vectors and counts."""
-        write_model(folder, self.name, asdict(self.settings), {"items": self.items, "counts": self.counts})
+        """Write item vectors, counts and header."""
+        write_model(folder, self.name, asdict(self.settings), {"factors": self.factors, "counts": self.counts})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; RunError where it is damaged."""
         settings, arrays = read_model(folder, cls.name)
-        return cls(settings_from(BPR, settings, cls.name), arrays["items"], arrays["counts"])
+        return cls(settings_from(cls.kind, settings, cls.name), arrays["factors"], arrays["counts"])
+
+    @property
+    def age_decay(self) -> float:
+        """How older moments are read."""
+        return 1.0 if self.settings.age_decay is None else float(self.settings.age_decay)
 
 
-def _trained(model: Any, settings: dict[str, Any], matrix: sparse.csr_matrix, seed: int) -> Any:
-    """The item vectors of a model of `implicit`, from one thread so that a seed gives one answer."""
+@dataclass(frozen=True, eq=False)
+class FittedALS(_Factors):
+    """Item vectors, from which user vectors are solved."""
+
+    name: ClassVar[str] = ALS.name
+    kind: ClassVar[type] = ALS
+
+    def encode(self, histories: Histories) -> NDArray[np.float32]:
+        """`u = (YᵀY + Yᵀ(C − 1)Y + l2)⁻¹ Yᵀ C p` of each history; [n_queries, dim]."""
+        alpha, l2 = self.settings.alpha or 0.0, self.settings.l2 or 0.0
+        read = read_events(histories, len(self.factors), age_decay=self.age_decay)
+        base = self.factors.T @ self.factors + np.float32(l2) * np.eye(self.factors.shape[1], dtype=np.float32)
+        states = np.zeros((len(histories), self.factors.shape[1]), np.float32)
+        with threadpool_limits(1, "blas"):  # systems this small are solved faster by one thread than by two
+            for query in np.flatnonzero(np.diff(read.indptr)):
+                part = slice(read.indptr[query], read.indptr[query + 1])
+                own, extra = self.factors[read.indices[part]], np.float32(alpha) * read.data[part]
+                states[query] = np.linalg.solve(base + (own.T * extra) @ own, (1 + extra) @ own)
+        return states
+
+    def settled(self) -> ALS:
+        """The settings with what validation chose."""
+        return cast("ALS", self.settings)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedBPR(_Factors):
+    """Item vectors with their bias as the last column; a state's last number is 1."""
+
+    name: ClassVar[str] = BPR.name
+    kind: ClassVar[type] = BPR
+
+    def encode(self, histories: Histories) -> NDArray[np.float32]:
+        """The mean of the item vectors of each history, the recent weighing more; [n_queries, dim + 1]."""
+        read = read_items(histories, len(self.factors), age_decay=self.age_decay)
+        states = np.asarray(read @ self.factors)
+        states /= np.maximum(np.asarray(read.sum(axis=1), np.float32), np.float32(1e-9))
+        states[:, -1] = np.diff(read.indptr) > 0
+        return states
+
+    def settled(self) -> BPR:
+        """The settings with what validation chose."""
+        return cast("BPR", self.settings)
+
+
+def _als_factors(events: EventLog, settings: ALS, seed: int, progress: Progress | None) -> NDArray[np.float32]:
+    """Item vectors by `implicit` on one thread; [n_items, dim]. Two threads were slower on two cores, and not alike."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    matrix = _user_counts(events)
+    matrix.data = 1 + np.float32(settings.alpha or 0.0) * matrix.data
+
+    def make() -> Any:
+        return AlternatingLeastSquares(
+            factors=settings.dim,
+            regularization=settings.l2,
+            alpha=1.0,  # the confidence is in the matrix
+            iterations=settings.epochs,
+            num_threads=1,
+            random_state=seed,
+        )
+
+    return _fitted_factors(make, matrix, settings.name, settings.epochs, progress)
+
+
+def _bpr_factors(events: EventLog, settings: BPR, seed: int, progress: Progress | None) -> NDArray[np.float32]:
+    """Item vectors with their bias by `implicit` on one thread; [n_items, dim + 1]."""
+    from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+    def make() -> Any:
+        return BayesianPersonalizedRanking(
+            factors=settings.dim,
+            learning_rate=settings.learning_rate,
+            regularization=settings.l2,
+            iterations=settings.epochs,
+            num_threads=1,
+            random_state=seed,
+        )
+
+    return _fitted_factors(make, user_items(events), settings.name, settings.epochs, progress)
+
+
+def _fitted_factors(
+    make: Callable[[], Any], matrix: sparse.csr_matrix, what: str, epochs: int, progress: Progress | None
+) -> NDArray[np.float32]:
+    """Fit quietly; items and users without events get zeros. BLAS on one thread: it and `implicit` would fight."""
+
+    def report(epoch: int, *_: float) -> None:
+        if progress:
+            progress(epoch + 1, epochs, what)
+
     with threadpool_limits(1, "blas"):
-        made = model(**settings, num_threads=1, random_state=seed)
-        made.fit(matrix, show_progress=False)
-    return made.item_factors
+        model = make()
+        model.fit(matrix, show_progress=False, callback=report)
+    factors = np.array(model.item_factors, np.float32)
+    factors[np.bincount(matrix.indices, minlength=matrix.shape[1]) == 0] = 0.0
+    return cast("NDArray[np.float32]", factors)
 
 
-def _alive(vectors: Any, events: EventLog) -> Vectors:
-    """Item vectors as float32, zero for items without events."""
-    return np.where(events.item_counts()[:, None] > 0, np.asarray(vectors, np.float32), np.float32(0))
-
-
-def _grown(items: Vectors, counts: NDArray[np.float64], events: EventLog) -> tuple[Vectors, NDArray[np.float64]]:
-    """Vectors and counts with a row for every item; new items get the mean vector of their users' known events."""
-    n_old, n = len(items), events.n_items
-    taken = user_items(events)
-    known = taken[:, :n_old]
-    means = np.asarray(known @ items) / np.maximum(np.asarray(known.sum(1)), 1)
-    fresh = taken[:, n_old:]
-    new = np.asarray(fresh.T @ means) / np.maximum(np.asarray(fresh.sum(0)).T, 1)
-    total = weighted_counts(events)
-    total[:n_old] += counts
-    return np.concatenate([items, new.reshape(n - n_old, items.shape[1])]).astype(np.float32), total
+def _user_counts(events: EventLog) -> sparse.csr_matrix:
+    """The weight of all events of each user and item; [n_users, n_items] float32."""
+    parts = (events.weight.astype(np.float32), (events.user_row, events.item_row))
+    return sparse.csr_matrix(parts, shape=(events.n_users, events.n_items))

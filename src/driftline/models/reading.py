@@ -57,6 +57,12 @@ def read_items(histories: Histories, n_items: int, *, age_decay: float = 1.0) ->
     return _matrix(values, query[newest], item[newest], (len(histories), n_items))
 
 
+def read_events(histories: Histories, n_items: int, *, age_decay: float = 1.0) -> sparse.csr_matrix:
+    """Every event at `age_decay ** age` of its moment, summed by item; [n_queries, n_items] float32."""
+    item, query, age, weight = _flat(histories, n_items)
+    return _matrix(weight * np.power(age_decay, age), query, item, (len(histories), n_items))
+
+
 def user_items(log: EventLog) -> sparse.csr_matrix:
     """Which users had which items: 1 or 0, [n_users, n_items] float32."""
     pairs = np.unique(log.user_row * np.int64(log.n_items) + log.item_row)
