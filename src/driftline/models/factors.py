@@ -271,7 +271,7 @@ def _fitted_factors(
         model.fit(matrix, show_progress=False, callback=report)
     factors = np.array(model.item_factors, np.float32)
     factors[np.bincount(matrix.indices, minlength=matrix.shape[1]) == 0] = 0.0
-    return cast("NDArray[np.float32]", factors)
+    return factors
 
 
 def _user_counts(events: EventLog) -> sparse.csr_matrix:
