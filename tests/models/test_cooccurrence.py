@@ -1,0 +1,167 @@
+"""The co-occurrence kernel: against a slow twin, by hand on baskets, updated exactly, and on the published cuts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftline.data.catalog import Catalog
+from driftline.data.dataset import Dataset
+from driftline.data.events import EventLog
+from driftline.data.split import last_item_fold
+from driftline.data.synthetic import markov
+from driftline.data.vocabulary import Vocabulary
+from driftline.errors import SettingsError
+from driftline.metrics.ranking import hit, ndcg
+from driftline.metrics.ranks import target_ranks
+from driftline.models.cooccurrence import Cooccurrence
+
+SINGLE = st.lists(st.lists(st.integers(0, 7), max_size=9), min_size=1, max_size=6)
+
+
+def slow_scores(walks: list[list[int]], n_items: int, model: Cooccurrence) -> np.ndarray:
+    """The formula as it is written, one pair at a time."""
+    window, gap_decay, last, age_decay = model.numbers
+    pairs = np.zeros((n_items, n_items))
+    for walk in walks:
+        for second in range(len(walk)):
+            for first in range(max(0, second - window), second):
+                pairs[walk[first], walk[second]] += gap_decay ** (second - first - 1)
+    both = pairs + pairs.T / 2
+    norm = np.sqrt(both.sum(1)[:, None] * both.sum(0)[None])
+    kernel = np.divide(both, norm, out=np.zeros_like(both), where=norm > 0)
+    return np.array(
+        [
+            sum((age_decay**age * kernel[i] for age, i in enumerate(walk[::-1][:last])), np.zeros(n_items))
+            for walk in walks
+        ]
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(SINGLE, st.integers(1, 5), st.sampled_from([0.0, 0.5, 1.0]), st.integers(1, 4), st.sampled_from([0.0, 0.7, 1.0]))
+def test_single_events_are_scored_as_the_formula_says(
+    events: Any, everybody: Any, walks: list[list[int]], window: int, gap_decay: float, last: int, age_decay: float
+) -> None:
+    lines = [(user, day, item) for user, walk in enumerate(walks) for day, item in enumerate(walk)]
+    if not lines:
+        return
+    log = events(lines, n_users=len(walks))
+    model = Cooccurrence(window, gap_decay, last, age_decay)
+    scores = model.fit(log).score(everybody(log))
+    expected = slow_scores(walks, 8, model)
+    assert np.where(expected > 0, scores, 0) == pytest.approx(expected, abs=1e-5)
+    assert (scores[expected == 0] <= 1e-9).all()
+
+
+def test_a_basket_is_a_set_of_unit_length_whose_pairs_count_half_in_each_order(events: Any) -> None:
+    """Visits {0, 1} then {2}: 0 and 1 are paired half in each order at 1/2; each goes before 2 with 1/√2."""
+    log = events([(0, 1, 0), (0, 1, 1), (0, 1, 1), (0, 2, 2)], n_items=3)
+    pairs = Cooccurrence(5, 0.9, 10, 0.7).fit(log).kernel.pairs.toarray()
+    root = 1 / np.sqrt(2)
+    assert pairs == pytest.approx(np.array([[0, 0.25, root], [0.25, 0, root], [0, 0, 0]]))
+
+
+def test_the_order_of_rows_within_a_basket_means_nothing(events: Any, everybody: Any) -> None:
+    lines = [(0, 1, 0), (0, 1, 1), (0, 2, 2), (0, 2, 3), (1, 1, 3), (1, 1, 0)]
+    turned = [lines[n] for n in (1, 0, 3, 2, 5, 4)]
+    first, second = (Cooccurrence().fit(log).score(everybody(log)) for log in (events(lines), events(turned)))
+    assert first == pytest.approx(second)
+
+
+BASKETS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6), st.integers(0, 7)), min_size=2, max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(BASKETS, st.integers(1, 4), st.data())
+def test_update_equals_a_fit_on_everything(
+    events: Any, everybody: Any, lines: list[Any], window: int, data: st.DataObject
+) -> None:
+    """Also where new events fall into the last basket that was known, and where users and items are new."""
+    lines = sorted(lines, key=lambda line: line[1])
+    cut = data.draw(st.integers(1, len(lines) - 1))
+    seen_users, seen_items = 1 + max(u for u, _, _ in lines[:cut]), 1 + max(i for _, _, i in lines[:cut])
+    old, new, whole = events(lines[:cut], seen_users, seen_items), events(lines[cut:]), events(lines)
+    model = Cooccurrence(window, 0.8, 3, 0.7)
+    updated, expected = model.fit(old).update(new), model.fit(whole)
+    assert updated.kernel.pairs.toarray() == pytest.approx(expected.kernel.pairs.toarray(), abs=1e-12)
+    assert updated.score(everybody(whole)) == pytest.approx(expected.score(everybody(whole)), abs=1e-6)
+
+
+def test_two_updates_equal_one(events: Any) -> None:
+    rng = np.random.default_rng(0)
+    lines = [
+        (int(u), int(t), int(i))
+        for t in range(30)
+        for u, i in zip(rng.integers(0, 3, 2), rng.integers(0, 8, 2), strict=True)
+    ]
+    parts = [events(lines[first : first + 20]) for first in (0, 20, 40)]
+    fitted = Cooccurrence(4, 0.8, 3, 0.7).fit(parts[0]).update(parts[1]).update(parts[2])
+    expected = Cooccurrence(4, 0.8, 3, 0.7).fit(events(lines))
+    assert fitted.kernel.pairs.toarray() == pytest.approx(expected.kernel.pairs.toarray(), abs=1e-12)
+
+
+def test_validation_chooses_the_reading_that_finds_a_walk() -> None:
+    """Where only the last item tells, the choice falls on the shorter memory; what was given stays."""
+    fold = last_item_fold(markov(n_users=150, n_items=30, n_events=12, noise=0.05).dataset)
+    chosen = Cooccurrence(gap_decay=0.5).fit(fold.train, validation=fold.stop).settled()
+    assert (chosen.gap_decay, chosen.last, chosen.age_decay) == (0.5, 10, 0.7)
+    walk = Cooccurrence(window=1, last=1).fit(fold.train).score
+    assert hit(target_ranks(walk, fold.test), 1).mean() > 0.8
+
+
+def test_users_without_history_get_the_order_of_popularity(events: Any, everybody: Any) -> None:
+    log = events([(0, 1, 3), (0, 2, 3), (0, 3, 1), (1, 1, 3)], n_users=3)
+    scores = Cooccurrence().fit(log).score(everybody(log))[2]
+    assert scores.argsort()[::-1][:2].tolist() == [3, 1]
+
+
+def test_a_moment_of_thousands_of_rows_is_no_basket(events: Any) -> None:
+    lines = [(0, 1, item) for item in range(5_000)] + [(0, 2, 1)]
+    fitted = Cooccurrence().fit(events(lines, n_users=1, n_items=5_000))
+    assert fitted.kernel.pairs.nnz < 1.1e6
+
+
+@pytest.mark.parametrize("wrong", [{"window": 0}, {"gap_decay": 1.5}, {"last": -1}, {"age_decay": float("nan")}])
+def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        Cooccurrence(**wrong)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("file", "model", "hr", "gain"),
+    [
+        ("amazon_beauty_s3rec_time/s3rec/data/Beauty.txt", Cooccurrence(20, 0.9, 10, 0.7), 0.0809, 0.0496),
+        ("amazon_toys_s3rec/s3rec/data/Toys_and_Games.txt", Cooccurrence(10, 0.8, 10, 0.7), 0.0929, 0.0594),
+    ],
+    ids=["beauty", "toys"],
+)
+def test_the_published_cuts_give_the_figures_of_the_count_kernel(
+    file: str, model: Cooccurrence, hr: float, gain: float
+) -> None:
+    """Last item, all items ranked, the history masked, counts from train alone: HR@10 and NDCG@10 within .002."""
+    if "DRIFTLINE_DEV_DATA" not in os.environ:
+        pytest.skip("set DRIFTLINE_DEV_DATA to the folder of the development data sets")
+    fold = last_item_fold(sequences(Path(os.environ["DRIFTLINE_DEV_DATA"]) / file))
+    ranks = target_ranks(model.fit(fold.train).score, fold.test)
+    assert hit(ranks, 10).mean() == pytest.approx(hr, abs=0.002)
+    assert ndcg(ranks, 10).mean() == pytest.approx(gain, abs=0.002)
+
+
+def sequences(path: Path) -> Dataset:
+    """Lines of a user and the items in order, as an order-only dataset in which nothing repeats."""
+    walks = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    items = Vocabulary(dict.fromkeys(item for _, *walk in walks for item in walk))
+    lengths = np.array([len(walk) - 1 for walk in walks])
+    user_row = np.repeat(np.arange(len(walks), dtype=np.int32), lengths)
+    order = np.arange(len(user_row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    item_row = items.rows([item for _, *walk in walks for item in walk])
+    log = EventLog.from_columns(Vocabulary(walk[0] for walk in walks), items, user_row, item_row, order)
+    return Dataset(log, Catalog.empty(items), repeats="exclude", order_only=True)
