@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WIDTH, NARROW_WIDTH = 24, 12
 """Characters of a bar for the strongest interval, on a wide and on a narrow screen."""
 WIDE = 120
+MOST_BELOW = 4
 
 
 @app.command()
@@ -48,7 +49,11 @@ def _print(document: dict[str, Any], catalog: Catalog) -> None:
 
     seen = f"{document['n_events']:,} events" if document["n_events"] else "no events yet: what everybody wants"
     console.print(f"[bold]{escape(document['user_id'])}[/bold] at {document['at']} · {seen}")
-    console.print(_table(document["topics"], catalog))
+    over = "30 events" if "events" in document["half_lives"]["topics"] else "30 days"
+    console.print(_table(document["topics"], over, catalog))
+    if console.width < WIDE:
+        for one in document["topics"][:MOST_BELOW]:
+            console.print(f"[dim]{escape(one['name'])}[/dim]  {_titles(one, catalog)}")
     for term, words in (("short_term", "just now"), ("long_term", "lasting")):
         names = " · ".join(f"{escape(one['name'])} {one['strength']:.0%}" for one in document[term][:3])
         console.print(f"[dim]{words} ({document['half_lives'][term]})[/dim]  {names}")
@@ -60,33 +65,34 @@ def _print(document: dict[str, Any], catalog: Catalog) -> None:
         console.print("[yellow]The model has seen events after this moment.[/yellow]")
 
 
-def _table(topics: list[dict[str, Any]], catalog: Catalog) -> Any:
+def _table(topics: list[dict[str, Any]], over: str, catalog: Catalog) -> Any:
+    """One row per topic; the items behind it stand in the last column of a wide screen, else on a line below."""
     from rich.markup import escape
     from rich.table import Table
 
-    width = WIDTH if console.width >= WIDE else NARROW_WIDTH
+    wide = console.width >= WIDE
+    width = WIDTH if wide else NARROW_WIDTH
     table = Table(box=None, pad_edge=False)
-    table.add_column("interest", overflow="ellipsis", no_wrap=True, min_width=16)
+    table.add_column("interest", overflow="ellipsis", no_wrap=True, max_width=32 if wide else 23)
     table.add_column("", no_wrap=True, min_width=width)
-    for name in ("strength", "90 %", "30 days"):
-        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    for name, least in (("strength", 8), ("90 %", 10), (over, 7)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=least)
     table.add_column("", no_wrap=True, min_width=8)
-    table.add_column("because of", overflow="ellipsis", no_wrap=True, max_width=max(console.width - 48 - width, 8))
+    if wide:
+        table.add_column("because of", overflow="ellipsis", no_wrap=True)
     longest = max((one["high"] for one in topics), default=1.0)
     for one in topics:
-        titles = ", ".join(escape(catalog.label(catalog.items.row(item))) for item in one["evidence"])
-        span = f"{one['low']:.0%} … {one['high']:.0%}"
         bar = bar_of(one["strength"], one["low"], one["high"], longest, width)
-        table.add_row(
-            escape(one["name"]),
-            bar,
-            f"{one['strength']:.1%}",
-            span,
-            trend_words(one["trend"]),
-            one["lifecycle"],
-            titles,
-        )
+        span = f"{one['low']:.0%} … {one['high']:.0%}"
+        cells = (escape(one["name"]), bar, f"{one['strength']:.1%}", span, trend_words(one["trend"]), one["lifecycle"])
+        table.add_row(*cells, *([_titles(one, catalog)] if wide else []))
     return table
+
+
+def _titles(topic: dict[str, Any], catalog: Catalog) -> str:
+    from rich.markup import escape
+
+    return ", ".join(escape(catalog.label(catalog.items.row(item)).strip()) for item in topic["evidence"])
 
 
 def bar_of(value: float, low: float, high: float, longest: float, width: int = WIDTH) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
 from driftline.interest.vectors import Vectors, unit
@@ -12,6 +13,7 @@ N_STARTS = 6
 N_ROUNDS = 60
 ITEMS_PER_TOPIC = 2.2
 MOST_TOPICS = 64
+MOST_POINTS = 50_000
 SAME_OVERLAP = 0.3
 """From this overlap on (items of both / items of either) a new group keeps the name of an old one."""
 
@@ -36,27 +38,34 @@ def cluster(
 
     Spherical k-means (Dhillon and Modha 2001) in which rows weigh `worth`: the best of several random starts, or one
     start from given centres `first` [≤ n_clusters, dim]. Groups that end empty are dropped, so numbers have no gaps.
+    Beyond `MOST_POINTS` rows the weightiest make the groups, and the others join the closest.
     """
-    rows = np.flatnonzero((vectors != 0).any(axis=1))
+    known = np.flatnonzero((vectors != 0).any(axis=1))
     labels = np.full(len(vectors), -1, np.int32)
-    if not len(rows):
+    if not len(known):
         return labels
+    rows = np.sort(known[np.argsort(-worth[known], kind="stable")[:MOST_POINTS]])
     points, weight = vectors[rows], worth[rows]
     rng = np.random.default_rng(seed)
     n_clusters = min(n_clusters, len(rows))
     starts = [first] if first is not None else [np.zeros((0, vectors.shape[1]))] * N_STARTS
     runs = [_k_means(points, weight, _spread(points, weight, start, n_clusters, rng)) for start in starts]
     best, _ = max(runs, key=lambda run: run[1])
-    labels[rows] = np.unique(best, return_inverse=True)[1] if first is None else best
+    found = np.unique(best, return_inverse=True)[1].astype(np.int32)
+    labels[known] = (vectors[known] @ centres_of(points, weight, found, int(found.max()) + 1).T).argmax(axis=1)
+    labels[rows] = found
     return labels
 
 
 def centres_of(vectors: Vectors, worth: NDArray[np.float64], labels: Labels, n_clusters: int) -> Vectors:
     """The direction of each group: its weighted sum, made a unit; shape [n_clusters, dim]."""
-    member = np.zeros((n_clusters, len(labels)))
-    inside = labels >= 0
-    member[labels[inside], np.flatnonzero(inside)] = worth[inside]
-    return unit(member @ vectors)
+    return unit(np.asarray(membership(worth, labels, n_clusters) @ vectors, np.float64))
+
+
+def membership(worth: NDArray[np.float64], labels: Labels, n_clusters: int) -> sparse.csr_matrix:
+    """The worth of each item in its group; shape [n_clusters, n_items]."""
+    inside = np.flatnonzero(labels >= 0)
+    return sparse.csr_matrix((worth[inside], (labels[inside], inside)), shape=(n_clusters, len(labels)))
 
 
 def matched(new: Labels, old: Labels, n_new: int, n_old: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from driftline.data.catalog import Catalog
 from driftline.data.words import tokenise, word_counts
-from driftline.interest.clusters import Labels
+from driftline.interest.clusters import Labels, membership
 from driftline.interest.vectors import Vectors, coherence, says_something, texts_of
 
 N_WORDS = 3
@@ -46,11 +46,9 @@ def _word_scores(
     """Words, how well each names each topic, and the share of the topic's items that have it: [n_topics, n_words]."""
     counts, words = word_counts(texts_of(catalog), min_texts=1, max_share=1.0)
     has = sparse.csr_matrix((np.ones(counts.nnz), counts.indices, counts.indptr), shape=counts.shape)
-    member = np.zeros((n_topics, len(labels)))
-    inside = labels >= 0
-    member[labels[inside], np.flatnonzero(inside)] = worth[inside]
-    mass = np.asarray(member @ has)
-    sizes = np.maximum(member.sum(axis=1, keepdims=True), 1e-12)
+    member = membership(worth, labels, n_topics)
+    mass = np.asarray((member @ has).toarray(), np.float64)
+    sizes = np.maximum(np.asarray(member.sum(axis=1), np.float64).reshape(-1, 1), 1e-12)
     inside_share, overall = mass / sizes, mass.sum(axis=0) / sizes.sum()
     ratio = np.divide(inside_share, overall, out=np.ones_like(mass), where=mass > 0)
     allowed = np.array([says_something(word) for word in words], bool)
