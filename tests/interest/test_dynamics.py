@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,15 @@ def test_a_half_life_has_one_unit_and_a_length():
     for wrong in ({}, {"days": 1.0, "events": 1.0}, {"days": 0.0}, {"events": -1.0}):
         with pytest.raises(ValueError, match="above 0"):
             HalfLife(**wrong)
+
+
+def test_when_the_order_of_events_is_destroyed_a_long_memory_is_best():
+    """The same drifting users with each one's items shuffled over their times: nothing recent is left to prefer."""
+    world = drifting(n_users=80, half_life_days=30.0, seed=3)
+    rng = np.random.default_rng(0)
+    order = np.lexsort((rng.random(len(world.log)), world.log.user_row))
+    shuffled = replace(world.log, item_row=world.log.item_row[order])
+    topics = catalog_topics(world.dataset.catalog)
+    kept, destroyed = (fit_dynamics(log, topics).half_life.length for log in (world.log, shuffled))
+    assert kept <= 30
+    assert destroyed >= 120
