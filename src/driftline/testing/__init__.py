@@ -56,6 +56,8 @@ def _failure(name: str, case: Case) -> str:
         run_check(name, case)
     except AssertionError as error:
         return f"{name}: {error}"
+    except Exception as error:  # whatever a model raises out of turn, it has not kept the promise
+        return f"{name}: raised {error!r}"
     return ""
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from driftline.errors import RunError
 from driftline.testing.case import Case, check, require
+from driftline.testing.elsewhere import UNSEEN
 
 PERMITTED = frozenset({".json", ".npz", ".safetensors", ".parquet"})
 """Endings of the files that a model may write: data that cannot carry code."""
@@ -32,12 +33,14 @@ def a_saved_model_scores_alike(case: Case, folder: Path) -> None:
 def another_process_loads_it(case: Case, folder: Path) -> None:
     """A fresh interpreter loads the model and scores alike; passed over for a class that only this one can see."""
     kind = type(case.fitted)
-    if case.load is not None or kind.__module__ == "__main__" or kind.__module__ not in sys.modules:
+    if case.load is not None or kind.__module__ == "__main__":
         return
     case.fitted.save(folder)
     answer = folder / "answer.npy"
     command = [sys.executable, "-m", "driftline.testing.elsewhere", kind.__module__, kind.__qualname__, str(folder)]
     done = subprocess.run([*command, str(answer)], capture_output=True, text=True, check=False)  # noqa: S603  # our own
+    if done.returncode == UNSEEN:
+        return
     require(done.returncode == 0, f"another process must be able to load the model, got: {done.stderr.strip()}")
     scores = np.load(answer, allow_pickle=False)
     scale = max(float(np.abs(case.scores).max()), 1e-30)

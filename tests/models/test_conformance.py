@@ -1,0 +1,39 @@
+"""Every model of the table passes the conformance suite, one test for each promise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from driftline.learning.names import TABLE, make_model
+from driftline.testing import CHECKS, Case, run_check
+
+SMALL: dict[str, Any] = {"dim": 16, "epochs": 4}
+"""Networks that learn the suite's world in a moment."""
+
+NETWORKS = frozenset(name for name, entry in TABLE.items() if "sequence" in entry.module)
+EVERYBODY_ALIKE = frozenset({"popularity", "popularity-7d"})
+
+_cases: dict[str, Case] = {}
+
+
+def case_of(name: str) -> Case:
+    """The case of a model, kept so that it is fitted once for all checks."""
+    if name not in _cases:
+        model = make_model(name, given=SMALL if name in NETWORKS else None)
+        _cases[name] = Case(model, personal=name not in EVERYBODY_ALIKE, cold=name == "content")
+    return _cases[name]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", [name for name in TABLE if name not in NETWORKS])
+def test_the_floor_keeps_every_promise(name: str, check: str) -> None:
+    run_check(check, case_of(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_networks_keep_every_promise(name: str, check: str) -> None:
+    run_check(check, case_of(name))
