@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from driftline.learning.names import TABLE, make_model
+from driftline.learning.names import BLEND, TABLE, load_blend, make_model, make_models
+from driftline.ranking.blend import Blend
 from driftline.testing import CHECKS, Case, run_check
 
 SMALL: dict[str, Any] = {"dim": 16, "epochs": 4}
@@ -20,14 +21,16 @@ _cases: dict[str, Case] = {}
 
 def case_of(name: str) -> Case:
     """The case of a model, kept so that it is fitted once for all checks."""
-    if name not in _cases:
+    if name not in _cases and name == BLEND:
+        _cases[name] = Case(Blend(make_models(["popularity", "cooccurrence", "als"])), load=load_blend)
+    elif name not in _cases:
         model = make_model(name, given=SMALL if name in NETWORKS else None)
         _cases[name] = Case(model, personal=name not in EVERYBODY_ALIKE, cold=name == "content")
     return _cases[name]
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", [name for name in TABLE if name not in NETWORKS])
+@pytest.mark.parametrize("name", [*(name for name in TABLE if name not in NETWORKS), BLEND])
 def test_the_floor_keeps_every_promise(name: str, check: str) -> None:
     run_check(check, case_of(name))
 

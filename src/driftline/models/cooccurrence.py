@@ -39,7 +39,7 @@ class Cooccurrence:
 
     Gaps and ages are counted in moments. A moment of m events is a set: each item weighs 1/√m, and pairs inside it are
     at distance 1 in either order, half each; on a log of single events nothing of that shows. What is None is chosen on
-    validation, from a small grid, or falls to (20, .9, 10, .7). Figures: `docs/explanation/experiments.md`.
+    validation, from a small grid, or falls to (20, .9, 10, .7).
     """
 
     window: int | None = None
