@@ -34,7 +34,7 @@ class SequenceSettings:
     name: ClassVar[str]
     dim: int = 64
     epochs: int = 20
-    learning_rate: float = 0.002
+    learning_rate: float = 0.005
     batch: int = 512
     dropout: float = 0.4
     max_length: int = 50

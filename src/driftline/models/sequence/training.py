@@ -25,7 +25,7 @@ from driftline.models.sequence.settings import SequenceSettings
 from driftline.models.sequence.steps import Steps
 from driftline.types import Progress
 
-PATIENCE = 2
+PATIENCE = 3
 """How many epochs in a row may be no better on validation before training ends."""
 
 CLIP = 5.0
