@@ -76,3 +76,12 @@ def test_the_union_is_what_a_slow_loop_finds(seed, n_queries, n_items):
     # Ranks may differ where the cut goes through a tie: which of its items get in is arbitrary.
     assert np.allclose(found.features[:, 1::PER_ARM], exact[:, 1::PER_ARM], atol=1e-6)
     assert np.allclose(found.features[:, 2::PER_ARM], exact[:, 2::PER_ARM])
+
+
+def test_of_an_empty_history_only_the_arms_speak_that_read_none(world):
+    log = world.ring(n_users=3, n_items=5, n_events=4).log
+    asked = histories(log, np.array([-1, 0], np.int32), np.full(2, log.last_us + 1))
+    arms = {"popularity-7d": world.Fixed(np.arange(5.0)), "other": world.Fixed(np.arange(5.0))}
+    popular, other = arm_scores(arms, asked)
+    assert popular.tolist() == [[0, 1, 2, 3, 4]] * 2
+    assert other.tolist() == [[0] * 5, [0, 1, 2, 3, 4]]

@@ -28,6 +28,10 @@ FROM_RANKS = (1.0, 0.0, 0.0)
 """Weights of an arm that nothing is known of: its ranks alone, since scores of different arms cannot be compared."""
 
 
+READ_NO_HISTORY = ("popularity", "popularity-7d")
+"""Arms that say the same to everybody."""
+
+
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """The best items of every arm for a batch of queries, query by query.
@@ -43,11 +47,16 @@ class Candidates:
 def arm_scores(arms: Mapping[str, FittedModel], histories: Histories) -> list[Scores]:
     """The scores of every arm over all items, checked; each [n_queries, n_items].
 
-    Items that came after an arm was fitted are at minus infinity: it cannot propose them.
+    Items that came after an arm was fitted are at minus infinity: it cannot propose them. Of an empty history only the
+    arms speak that read none: what the others answer is a popularity of their own, and a worse one.
     """
-    n_items = histories.log.n_items
-    scores = [arm.score(histories) for arm in arms.values()]
-    return [checked(_widened(one, n_items), (len(histories), n_items)) for one in scores]
+    n_items, empty = histories.log.n_items, histories.lengths == 0
+    found = []
+    for name, arm in arms.items():
+        scores = checked(_widened(arm.score(histories), n_items), (len(histories), n_items))
+        silent = empty.any() and name not in READ_NO_HISTORY
+        found.append(np.where(empty[:, None], np.float32(0), scores) if silent else scores)
+    return found
 
 
 def candidates_of(scores: Sequence[Scores], allowed: NDArray[np.bool_] | None) -> Candidates:

@@ -117,10 +117,12 @@ def _candidates(arms: Mapping[str, FittedModel], sample: Targets) -> Candidates:
 
 
 def _sampled(stack: Targets, seed: int) -> Targets:
-    n = len(stack.histories)
-    if n <= MAX_QUERIES:
-        return stack
-    return stack.take_queries(np.sort(np.random.default_rng(seed).choice(n, MAX_QUERIES, replace=False)))
+    """Questions with a history, where there are any: of the others there is nothing to weigh, one arm answers."""
+    queries = np.flatnonzero(stack.histories.lengths > 0)
+    queries = queries if len(queries) else np.arange(len(stack.histories))
+    if len(queries) > MAX_QUERIES:
+        queries = np.sort(np.random.default_rng(seed).choice(queries, MAX_QUERIES, replace=False))
+    return stack.take_queries(queries)
 
 
 def _columns(kept: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from driftline.data.events import EventLog
 from driftline.data.history import Histories
 from driftline.data.vocabulary import Vocabulary
 from driftline.ranking.blend import TAIL, FittedBlend
+from driftline.ranking.candidates import READ_NO_HISTORY
 from driftline.ranking.popular import Popular
 from driftline.ranking.repeat import NAME as REPEAT
 from driftline.types import Rows, format_time
@@ -27,9 +28,6 @@ MOST_ROWS = 2_000_000
 """How many events all the histories that are tried may have together."""
 
 Floats = NDArray[np.float64]
-
-_FOR_ALL = (TAIL, "popularity-7d")
-"""Arms that do not read the history."""
 
 _WORDS = {
     "cooccurrence": "often {had} with or after",
@@ -100,7 +98,7 @@ def reason(
     item_row: int, cause: Cause, past: Histories, catalog: Catalog, popular: Popular, *, dated: bool = True
 ) -> str:
     """One sentence for one item: what carried it, with the day of the event that did where times are `dated`."""
-    if cause.arm in _FOR_ALL or not cause.personal:
+    if cause.arm in READ_NO_HISTORY or not cause.personal:
         return popular.reason(item_row)
     if cause.arm == REPEAT:
         return _again(item_row, past, dated=dated)
