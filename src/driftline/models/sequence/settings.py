@@ -5,6 +5,7 @@ The defaults are those that did best on validation slices; `docs/explanation/dec
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar, Literal, get_args
@@ -22,7 +23,7 @@ Start = Literal["svd", "random"]
 
 
 @dataclass(frozen=True)
-class SequenceSettings:
+class SequenceSettings(ABC):
     """What every sequence model can be told.
 
     `dim` is the width of item vectors and of the state. `epochs` is the most; a validation slice stops earlier.
@@ -51,9 +52,9 @@ class SequenceSettings:
         _check_choice("start", self.start, get_args(Start))
 
     @property
+    @abstractmethod
     def cell(self) -> Cell:
         """The recurrence."""
-        raise NotImplementedError
 
     @property
     def evolves(self) -> bool:
