@@ -6,7 +6,7 @@ import gzip
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from driftline.data.formats.rows import read_csv, read_fields
@@ -49,12 +49,17 @@ def test_a_file_of_another_kind_is_refused_with_its_first_line(tmp_path):
         read_csv(tmp_path / "c.csv", ("a",))
 
 
+WHITE_SPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace() and code not in range(0x1C, 0x20))
+"""White space as Unicode has it; str.strip() takes four control characters for blank that are none."""
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(lines=["\x1f"])
 @given(lines=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=12), max_size=8))
 def test_every_line_is_kept_or_counted(tmp_path, lines):
     path = tmp_path / "lines.dat"
     path.write_bytes("\n".join(["1\t2", *lines]).encode())
     rows = read_fields(path, ("a", "b"), separator="\t").needing("a", "b")
     rows = rows.parsed("a", pl.col("a").cast(pl.Int64, strict=False), "unreadable_a")
-    assert rows.rows == 1 + sum(bool(line.strip()) for line in lines)
+    assert rows.rows == 1 + sum(bool(line.strip(WHITE_SPACE)) for line in lines)
     assert rows.rows == rows.frame.height + sum(one.count for one in rows.left_out)

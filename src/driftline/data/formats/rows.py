@@ -103,7 +103,8 @@ def require(file: str, columns: Sequence[str], found: Sequence[str]) -> None:
 def read_fields(path: Path, names: Sequence[str], *, separator: str, n_needed: int | None = None) -> Rows:
     """A file without header or quotes: fields between separators, at least `n_needed` of them (by default all).
 
-    Lines with fewer or more fields are left out and counted; blank lines are not lines.
+    Lines with fewer or more fields are left out and counted; blank lines (nothing but Unicode
+    white space) are not lines.
     """
     needed = len(names) if n_needed is None else n_needed
     # Not splitlines(): in Latin-1 texts and in titles there are characters that it would take for line ends.
