@@ -17,6 +17,7 @@ from driftline.errors import RunError
 from driftline.interest.clusters import cluster, derived_number, matched
 from driftline.interest.learned import find_topics, learn_topics
 from driftline.interest.topics import Topics, catalog_topics
+from driftline.interest.vectors import use_vectors
 from driftline.types import US_PER_DAY
 
 SUBJECTS = {
@@ -223,3 +224,20 @@ def test_matching_is_one_to_one_by_overlap():
     new = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2], np.int32)
     old = np.array([1, 1, 1, 0, 0, 0, 0, -1, -1, -1], np.int32)
     assert matched(new, old, 3, 2).tolist() == [1, 0, -1]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_people_who_share_no_item_with_the_others_take_no_items_vector_away(seed: int) -> None:
+    """Thirty people took all of twelve items, one took a thirteenth alone: every item is known, the two sides apart.
+
+    The second trivial direction, which this pair of groups has, is as strong as the first; it must not be left to chance
+    which of them goes.
+    """
+    user_row = np.append(np.repeat(np.arange(30), 12), 30).astype(np.int32)
+    item_row = np.append(np.tile(np.arange(12), 30), 12).astype(np.int32)
+    users, items = Vocabulary(f"u{n}" for n in range(31)), Vocabulary(f"i{n}" for n in range(13))
+    log = EventLog.from_columns(users, items, user_row, item_row, np.arange(len(user_row), dtype=np.int64))
+    vectors = use_vectors(log, seed=seed)
+    likeness = vectors @ vectors.T
+    np.testing.assert_allclose(likeness[:12, :12], 1.0, atol=1e-6)
+    np.testing.assert_allclose(likeness[:12, 12], -1.0, atol=1e-6)

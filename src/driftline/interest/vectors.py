@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import LinearOperator, svds
 
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog
@@ -76,7 +76,8 @@ def use_vectors(log: EventLog, *, seed: int = 0) -> Vectors:
     """Latent vectors of items by who took them, less how popular an item and how busy a user is.
 
     The matrix of users and items, each cell once, divided by the roots of its row and column sums: its singular
-    vectors are those of correspondence analysis (Benzécri 1973); the first, which is trivial, is left out.
+    vectors are those of correspondence analysis (Benzécri 1973). The trivial one is subtracted, not skipped by
+    its rank: where people fall into groups that share no item, several are as strong, and their order is chance.
     """
     events = log.positive
     if not len(events):
@@ -86,18 +87,35 @@ def use_vectors(log: EventLog, *, seed: int = 0) -> Vectors:
     matrix.data[:] = 1.0
     rows, columns = (np.maximum(np.asarray(matrix.sum(axis=axis)).ravel(), 1) for axis in (1, 0))
     scaled = sparse.diags(rows**-0.5) @ matrix @ sparse.diags(columns**-0.5)
-    return latent(sparse.csr_matrix(scaled), skip=1, seed=seed)
+    norm = np.sqrt(matrix.nnz)
+    return latent(sparse.csr_matrix(scaled), without=(rows**0.5 / norm, columns**0.5 / norm), seed=seed)
 
 
-def latent(matrix: sparse.csr_matrix, *, skip: int = 0, seed: int = 0) -> Vectors:
-    """Unit rows in the space of the strongest `DIM` singular vectors after the first `skip`; [n_rows, ≤ DIM]."""
-    used = matrix[:, np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]))]
-    k = min(DIM + skip, min(used.shape) - 1)
-    if k <= skip:
-        return unit(used.toarray().astype(np.float64)) if used.shape[1] else np.zeros((matrix.shape[0], 0))
-    left, strength, _ = svds(used.astype(np.float64), k=k, random_state=seed)
-    order = np.argsort(-strength)[skip:]
+def latent(matrix: sparse.csr_matrix, *, without: tuple[Vectors, Vectors] | None = None, seed: int = 0) -> Vectors:
+    """Unit rows in the space of the strongest `DIM` singular vectors; [n_rows, ≤ DIM].
+
+    `without` is a pair of vectors [n_rows] and [n_columns] whose outer product is subtracted first.
+    """
+    columns = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]))
+    used = matrix[:, columns].astype(np.float64)
+    k = min(DIM, min(used.shape) - 1 - (without is not None))
+    if k < 1:
+        return unit(used.toarray()) if used.shape[1] else np.zeros((matrix.shape[0], 0))
+    operator = used if without is None else _less(used, without[0], without[1][columns])
+    left, strength, _ = svds(operator, k=k, random_state=seed)
+    order = np.argsort(-strength)
     return unit(left[:, order] * strength[order])
+
+
+def _less(matrix: sparse.csr_matrix, left: Vectors, right: Vectors) -> LinearOperator:
+    """The matrix minus left · rightᵀ, which is never written out."""
+    transposed = sparse.csr_matrix(matrix.T)
+    return LinearOperator(
+        matrix.shape,
+        matvec=lambda x: matrix @ x.ravel() - left * (right @ x.ravel()),
+        rmatvec=lambda y: transposed @ y.ravel() - right * (left @ y.ravel()),
+        dtype=np.float64,
+    )
 
 
 def unit(vectors: Vectors) -> Vectors:
