@@ -230,8 +230,7 @@ def test_matching_is_one_to_one_by_overlap():
 def test_people_who_share_no_item_with_the_others_take_no_items_vector_away(seed: int) -> None:
     """Thirty people took all of twelve items, one took a thirteenth alone: every item is known, the two sides apart.
 
-    The second trivial direction, which this pair of groups has, is as strong as the first; it must not be left to chance
-    which of them goes.
+    Two groups have two trivial directions of one strength, and it must not be left to chance which of them goes.
     """
     user_row = np.append(np.repeat(np.arange(30), 12), 30).astype(np.int32)
     item_row = np.append(np.tile(np.arange(12), 30), 12).astype(np.int32)
