@@ -240,3 +240,24 @@ def test_people_who_share_no_item_with_the_others_take_no_items_vector_away(seed
     likeness = vectors @ vectors.T
     np.testing.assert_allclose(likeness[:12, :12], 1.0, atol=1e-6)
     np.testing.assert_allclose(likeness[:12, 12], -1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_users", [30, 30_000], ids=["whole", "by iteration"])
+@pytest.mark.parametrize("seed", [0, 5])
+def test_where_everybody_takes_everything_nothing_tells_items_apart(n_users: int, seed: int) -> None:
+    """Nothing is left beside the trivial direction: no item has a vector, and all of them are one topic."""
+    user_row, item_row = np.repeat(np.arange(n_users), 12), np.tile(np.arange(12), n_users)
+    users, items = Vocabulary(f"u{n}" for n in range(n_users)), Vocabulary(f"i{n}" for n in range(12))
+    times = np.arange(len(user_row), dtype=np.int64)
+    log = EventLog.from_columns(users, items, user_row.astype(np.int32), item_row.astype(np.int32), times)
+    assert not use_vectors(log, seed=seed).any()
+    assert len(learn_topics(log, Catalog.empty(items), seed=seed).names) == 1
+
+
+def test_small_and_large_decompositions_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Likenesses of items are the same from the whole decomposition and from the iteration."""
+    log = still(60, 90, 6, seed=3).dataset.log
+    whole = use_vectors(log)
+    monkeypatch.setattr("driftline.interest.vectors.DENSE_CELLS", 0)
+    by_iteration = use_vectors(log)
+    np.testing.assert_allclose(by_iteration @ by_iteration.T, whole @ whole.T, atol=1e-6)

@@ -22,6 +22,9 @@ WORD_PRIOR = 20.0
 
 SMALLEST = 1e-9
 
+DENSE_CELLS = 250_000
+"""Matrices up to this size are decomposed whole, in tens of milliseconds."""
+
 
 def joined(text: Vectors, use: Vectors) -> Vectors:
     """Unit vectors with text beside co-use; a row of zeros where neither is known; shape [n_items, dim]."""
@@ -94,17 +97,37 @@ def use_vectors(log: EventLog, *, seed: int = 0) -> Vectors:
 def latent(matrix: sparse.csr_matrix, *, without: tuple[Vectors, Vectors] | None = None, seed: int = 0) -> Vectors:
     """Unit rows in the space of the strongest `DIM` singular vectors; [n_rows, ≤ DIM].
 
-    `without` is a pair of vectors [n_rows] and [n_columns] whose outer product is subtracted first.
+    `without` is a singular pair of strength 1, vectors [n_rows] and [n_columns]; it is taken out first.
     """
     columns = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]))
     used = matrix[:, columns].astype(np.float64)
     k = min(DIM, min(used.shape) - 1 - (without is not None))
     if k < 1:
         return unit(used.toarray()) if used.shape[1] else np.zeros((matrix.shape[0], 0))
-    operator = used if without is None else _less(used, without[0], without[1][columns])
-    left, strength, _ = svds(operator, k=k, random_state=seed)
+    left, strength = _strongest(used, None if without is None else (without[0], without[1][columns]), k, seed)
     order = np.argsort(-strength)
     return unit(left[:, order] * strength[order])
+
+
+def _strongest(
+    matrix: sparse.csr_matrix, without: tuple[Vectors, Vectors] | None, k: int, seed: int
+) -> tuple[Vectors, Vectors]:
+    """The k strongest left singular vectors and their strengths; none where nothing is left of the matrix.
+
+    Small matrices are decomposed whole: exact, and at ease with the zeros and equals that an iteration stumbles over.
+    """
+    if np.prod(matrix.shape, dtype=np.int64) <= DENSE_CELLS:
+        dense = matrix.toarray() - (0 if without is None else np.outer(*without))
+        left, strength, _ = np.linalg.svd(dense, full_matrices=False)
+        return left[:, :k], strength[:k]
+    if without is None:
+        left, strength, _ = svds(matrix, k=k, random_state=seed)
+        return left, strength
+    # The pair is a singular pair of strength 1, so taking it out takes 1 from the squared length of the matrix.
+    if (matrix.data**2).sum() - 1 <= SMALLEST:
+        return np.zeros((matrix.shape[0], 0)), np.zeros(0)
+    left, strength, _ = svds(_less(matrix, *without), k=k, random_state=seed)
+    return left, strength
 
 
 def _less(matrix: sparse.csr_matrix, left: Vectors, right: Vectors) -> LinearOperator:
