@@ -24,7 +24,7 @@ def everyone(log: EventLog) -> Any:
 def test_a_user_vector_minimises_the_loss_of_its_own_history() -> None:
     """The gradient of Hu et al.'s eq. 3 with respect to u is zero at what `encode` gives."""
     fitted = ALS(dim=8, alpha=4.0, l2=2.0, age_decay=1.0).fit(WORLD.log)
-    for user, state in enumerate(fitted.encode(everyone(WORLD.log))[:5]):
+    for user, state in enumerate(fitted.encode(everyone(WORLD.log)).vectors[:5]):
         count = np.bincount(WORLD.log.item_row[WORLD.log.user_row == user], minlength=40)
         confidence, wanted = 1 + 4.0 * count, count > 0
         error = wanted - fitted.factors @ state
@@ -36,15 +36,15 @@ def test_events_after_the_fit_move_the_vector_of_a_user() -> None:
     middle = int(np.median(WORLD.log.time_us))
     for model in (ALS(dim=8), BPR(dim=8, epochs=5)):
         fitted = model.fit(WORLD.log.before(middle))
-        before = fitted.encode(histories(WORLD.log, np.array([0], np.int32), np.array([middle])))
-        after = fitted.encode(everyone(WORLD.log).take(slice(0, 1)))
+        before = fitted.encode(histories(WORLD.log, np.array([0], np.int32), np.array([middle]))).vectors
+        after = fitted.encode(everyone(WORLD.log).take(slice(0, 1))).vectors
         assert not np.allclose(before, after)
 
 
 def test_a_user_vector_of_bpr_is_the_mean_of_the_history_with_a_one_for_the_bias(events: Any, everybody: Any) -> None:
     log = events([(0, 1, 0), (0, 2, 1), (1, 1, 2), (2, 1, 3)], n_users=3, n_items=5)
     fitted = BPR(dim=4, epochs=3, age_decay=0.5).fit(log)
-    state = fitted.encode(everybody(log))[0]
+    state = fitted.encode(everybody(log)).vectors[0]
     assert state[:-1] == pytest.approx((0.5 * fitted.factors[0] + fitted.factors[1])[:-1] / 1.5)
     assert state[-1] == 1
     assert not fitted.factors[4].any()

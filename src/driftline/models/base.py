@@ -6,17 +6,34 @@ those of the log that a model was fitted on; histories that it is handed must us
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog
 from driftline.data.history import Histories
 from driftline.data.targets import Targets
 from driftline.types import Progress, Rows, Scores
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """What a model knows of each query, and all that it scores from.
+
+    `vectors` [n_queries, width] are the interests. A model that also counts says in `had` [n_queries, n_items of the
+    model] how often and how lately each item was taken, as a decayed count; None where it does not count.
+    """
+
+    vectors: NDArray[np.float32]
+    had: sparse.csr_matrix | None = None
+
+    def __len__(self) -> int:
+        return len(self.vectors)
 
 
 class Model(Protocol):
@@ -75,13 +92,13 @@ class Updates(Protocol):
 
 @runtime_checkable
 class Encodes(Protocol):
-    """A fitted model that has an interest state: history in, vector out, and numbers from the vector."""
+    """A fitted model that has an interest state: history in, state out, and numbers from the state."""
 
-    def encode(self, histories: Histories) -> NDArray[np.float32]:
-        """The state of each query; shape [n_queries, dim]."""
+    def encode(self, histories: Histories) -> States:
+        """The state of each query."""
         ...
 
-    def score_states(self, states: NDArray[np.float32], items: Rows | None = None) -> Scores:
+    def score_states(self, states: States, items: Rows | None = None) -> Scores:
         """What `score` gives, from states; shape [n_queries, n_items] or [n_queries, len(items)]."""
         ...
 

@@ -17,6 +17,7 @@ from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog
 from driftline.data.history import Histories
 from driftline.data.targets import Targets
+from driftline.models.base import States
 from driftline.models.choosing import best_of, can_choose, grid_of
 from driftline.models.prior import filled_in, popularity_share, weighted_counts
 from driftline.models.reading import positive_events, read_events, read_items, user_items
@@ -133,16 +134,17 @@ class _Factors(ABC):
     kind: ClassVar[type]
 
     @abstractmethod
-    def encode(self, histories: Histories) -> NDArray[np.float32]:
+    def encode(self, histories: Histories) -> States:
         """The user vector of each query, zeros where nothing is known; [n_queries, dim]."""
 
     def score(self, histories: Histories, items: Rows | None = None) -> Scores:
         """User vectors times item vectors."""
         return self.score_states(self.encode(histories), items)
 
-    def score_states(self, states: NDArray[np.float32], items: Rows | None = None) -> Scores:
+    def score_states(self, states: States, items: Rows | None = None) -> Scores:
         """Items never seen in training come last; popularity where the state is zero."""
-        scores = filled_in(states @ self.factors.T, popularity_share(self.counts), np.asarray(states.any(axis=1)))
+        vectors = states.vectors
+        scores = filled_in(vectors @ self.factors.T, popularity_share(self.counts), np.asarray(vectors.any(axis=1)))
         return scores if items is None else scores[:, items]
 
     def update(self, events: EventLog) -> Self:
@@ -182,18 +184,18 @@ class FittedALS(_Factors):
     name: ClassVar[str] = ALS.name
     kind: ClassVar[type] = ALS
 
-    def encode(self, histories: Histories) -> NDArray[np.float32]:
+    def encode(self, histories: Histories) -> States:
         """`u = (YᵀY + Yᵀ(C − 1)Y + l2)⁻¹ Yᵀ C p` of each history; [n_queries, dim]."""
         alpha, l2 = self.settings.alpha or 0.0, self.settings.l2 or 0.0
         read = read_events(histories, len(self.factors), age_decay=self.age_decay)
         base = self.factors.T @ self.factors + np.float32(l2) * np.eye(self.factors.shape[1], dtype=np.float32)
-        states = np.zeros((len(histories), self.factors.shape[1]), np.float32)
+        vectors = np.zeros((len(histories), self.factors.shape[1]), np.float32)
         with threadpool_limits(1, "blas"):  # systems this small are solved faster by one thread than by two
             for query in np.flatnonzero(np.diff(read.indptr)):
                 part = slice(read.indptr[query], read.indptr[query + 1])
                 own, extra = self.factors[read.indices[part]], np.float32(alpha) * read.data[part]
-                states[query] = np.linalg.solve(base + (own.T * extra) @ own, (1 + extra) @ own)
-        return states
+                vectors[query] = np.linalg.solve(base + (own.T * extra) @ own, (1 + extra) @ own)
+        return States(vectors)
 
     def settled(self) -> ALS:
         """The settings with what validation chose."""
@@ -202,18 +204,18 @@ class FittedALS(_Factors):
 
 @dataclass(frozen=True, eq=False)
 class FittedBPR(_Factors):
-    """Item vectors with their bias as the last column; a state's last number is 1."""
+    """Item vectors with their bias as the last column; a user vector's last number is 1."""
 
     name: ClassVar[str] = BPR.name
     kind: ClassVar[type] = BPR
 
-    def encode(self, histories: Histories) -> NDArray[np.float32]:
+    def encode(self, histories: Histories) -> States:
         """The mean of the item vectors of each history, the recent weighing more; [n_queries, dim + 1]."""
         read = read_items(histories, len(self.factors), age_decay=self.age_decay)
-        states = np.asarray(read @ self.factors)
-        states /= np.maximum(np.asarray(read.sum(axis=1), np.float32), np.float32(1e-9))
-        states[:, -1] = np.diff(read.indptr) > 0
-        return states
+        vectors = np.asarray(read @ self.factors)
+        vectors /= np.maximum(np.asarray(read.sum(axis=1), np.float32), np.float32(1e-9))
+        vectors[:, -1] = np.diff(read.indptr) > 0
+        return States(vectors)
 
     def settled(self) -> BPR:
         """The settings with what validation chose."""

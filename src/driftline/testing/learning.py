@@ -90,11 +90,12 @@ def an_empty_update_changes_nothing(case: Case, _: Path) -> None:
 
 @check
 def states_score_like_histories(case: Case, _: Path) -> None:
-    """`score_states(encode(histories))` is `score(histories)`; encoding is one finite vector for each question."""
+    """`score_states(encode(histories))` is `score(histories)`; a state has one finite vector for each question."""
     if not isinstance(case.fitted, Encodes):
         return
     states = case.fitted.encode(case.asked)
-    require(states.ndim == 2 and len(states) == len(case.asked), "encode must give one vector for each question")
-    require(np.isfinite(states).all(), "states must be finite")
+    vectors = states.vectors
+    require(vectors.ndim == 2 and len(vectors) == len(case.asked), "encode must give one vector for each question")
+    require(np.isfinite(vectors).all(), "states must be finite")
     scores = case.fitted.score_states(states)
     require(np.allclose(scores, case.scores, rtol=1e-4, atol=1e-5), "score_states(encode(h)) must equal score(h)")

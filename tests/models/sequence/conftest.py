@@ -60,7 +60,8 @@ def everyone(basket_log: EventLog) -> Histories:
 SMALL: dict[str, SequenceSettings] = {
     "rnn": RNN(dim=8, epochs=2, batch=64),
     "lstm": LSTM(dim=8, epochs=2, batch=64),
-    "gru": GRU(dim=8, epochs=2, batch=64),
+    "gru": GRU(dim=8, epochs=2, batch=64, repeats="exclude"),
+    "gru that counts": GRU(dim=8, epochs=2, batch=64, repeats="allow"),
     "evolution of gru": Evolution(dim=8, epochs=2, batch=64),
     "evolution of rnn": Evolution(dim=8, epochs=2, batch=64, f="rnn"),
     "evolution of lstm": Evolution(dim=8, epochs=2, batch=64, f="lstm"),

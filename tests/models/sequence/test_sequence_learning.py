@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from driftline.data.dataset import Dataset
-from driftline.data.events import EventLog
+from driftline.data.events import EventLog, histories
 from driftline.data.split import global_time_fold
 from driftline.data.synthetic import baskets, markov
 from driftline.data.targets import Fold
+from driftline.data.vocabulary import Vocabulary
 from driftline.metrics.ranks import target_ranks
 from driftline.models.base import FittedModel
 from driftline.models.popularity import Popularity
 from driftline.models.sequence import GRU, LSTM, RNN, Evolution, SequenceSettings
+from driftline.types import US_PER_DAY
 
-QUICK = {"dim": 16, "epochs": 8, "batch": 256, "learning_rate": 0.01, "dropout": 0.1}
+QUICK: dict[str, Any] = {
+    "dim": 16,
+    "epochs": 8,
+    "batch": 256,
+    "learning_rate": 0.01,
+    "dropout": 0.1,
+    # So that nothing but the order of items tells what follows.
+    "repeats": "exclude",
+}
 MODELS: dict[str, SequenceSettings] = {
     "rnn": RNN(**QUICK),
     "lstm": LSTM(**QUICK),
@@ -56,6 +67,30 @@ def test_where_all_is_noise_nothing_is_found() -> None:
     noisy = walks(1.0)
     fitted = MODELS["gru"].fit(noisy.inner, validation=noisy.stop, seed=0)
     assert hit_rate(fitted, noisy) < 0.2
+
+
+def regulars(seed: int = 0) -> EventLog:
+    """60 users who take one of their own 4 items of 200 at a time; nobody shares a taste with anybody."""
+    rng = np.random.default_rng(seed)
+    own = np.stack([rng.choice(200, 4, replace=False) for _ in range(60)])
+    items = own[np.repeat(np.arange(60), 20), rng.integers(0, 4, 1200)]
+    user_row = np.repeat(np.arange(60), 20).astype(np.int32)
+    ids = Vocabulary(f"u{user}" for user in range(60)), Vocabulary(f"i{item}" for item in range(200))
+    return EventLog.from_columns(*ids, user_row, items, np.tile(np.arange(20), 60) * US_PER_DAY)
+
+
+def test_who_comes_back_to_the_same_is_known_by_what_was_had() -> None:
+    """With counts the own 4 come first; it is chosen by itself where repeats are the norm."""
+    log = regulars()
+    model = GRU(**{**QUICK, "dim": 4, "epochs": 12, "repeats": None})
+    counting, blind = model.fit(log), replace(model, repeats="exclude").fit(log)
+    assert counting.settled() == replace(model, repeats="allow")
+    asked = histories(log, np.arange(60, dtype=np.int32), np.full(60, log.last_us + 1))
+    own = np.zeros((60, 200), bool)
+    own[log.user_row, log.item_row] = True
+    found = [np.take_along_axis(own, np.argsort(-fitted.score(asked))[:, :3], 1).mean() for fitted in (counting, blind)]
+    assert found[0] > 0.95
+    assert found[1] < 0.7
 
 
 @pytest.mark.slow

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import torch
 
+from driftline.data.dataset import Repeats
 from driftline.models.sequence import GRU, losses
 from driftline.models.sequence.batches import batch_of, batches
-from driftline.models.sequence.losses import SetTargets, set_cross_entropy
-from driftline.models.sequence.network import Network
+from driftline.models.sequence.had import HALF_LIFE
+from driftline.models.sequence.losses import Cells, set_cross_entropy
+from driftline.models.sequence.network import SHARPNESS, Network
 from driftline.models.sequence.steps import Steps
 from driftline.models.sequence.training import loss_of, own_randomness
 
 
-def targets(state: list[int], item: list[int], mass: list[float]) -> SetTargets:
-    return SetTargets(torch.tensor(state), torch.tensor(item), torch.tensor(mass))
+def targets(state: list[int], item: list[int], mass: list[float]) -> Cells:
+    return Cells(torch.tensor(state), torch.tensor(item), torch.tensor(mass))
 
 
 def test_a_batch_worked_by_hand() -> None:
@@ -44,19 +46,21 @@ def test_loss_and_gradients_are_those_of_the_whole_matrix(cells: int, monkeypatc
     """Whatever the size of the blocks."""
     monkeypatch.setattr(losses, "CELLS_PER_BLOCK", cells)
     draw = torch.Generator().manual_seed(0)
-    leaves = [torch.randn(*shape, generator=draw, dtype=torch.float64) for shape in ((5, 3), (7, 3), (7,))]
+    leaves = [torch.randn(*shape, generator=draw, dtype=torch.float64) for shape in ((5, 3), (7, 3), (7,), (4,))]
+    raised, of = torch.tensor([0, 2, 2, 4]), torch.tensor([6, 0, 2, 3])
     what = targets([0, 1, 1, 2, 3, 4, 4, 4], [6, 0, 3, 2, 2, 1, 4, 5], [1.0, 0.5, 0.5, 1.0, 1.0, 1 / 3, 1 / 3, 1 / 3])
-    what = SetTargets(what.state, what.item, what.mass.double())
+    what = Cells(what.state, what.item, what.value.double())
     found = []
     for fused in (True, False):
-        behaviours, items, bias = (leaf.clone().requires_grad_() for leaf in leaves)
+        behaviours, items, bias, extra = (leaf.clone().requires_grad_() for leaf in leaves)
         if fused:
-            loss = set_cross_entropy(behaviours, items, bias, what)
+            loss = set_cross_entropy(behaviours, items, bias, what, Cells(raised, of, extra))
         else:
-            log_shares = torch.log_softmax(behaviours @ items.T + bias, 1)
-            loss = -(log_shares[what.state, what.item] * what.mass).sum()
+            added = torch.zeros(5, 7, dtype=torch.float64).index_put((raised, of), extra)
+            log_shares = torch.log_softmax(behaviours @ items.T + bias + added, 1)
+            loss = -(log_shares[what.state, what.item] * what.value).sum()
         (3 * loss).backward()
-        found.append([loss.detach(), behaviours.grad, items.grad, bias.grad])
+        found.append([loss.detach(), behaviours.grad, items.grad, bias.grad, extra.grad])
     for ours, usual in zip(*found, strict=True):
         torch.testing.assert_close(ours, usual)
 
@@ -83,20 +87,27 @@ def test_every_step_is_asked_for_the_whole_next_moment() -> None:
     assert batch.steps.item.tolist() == [0, 2, 1, 2]
 
 
-def test_the_loss_of_a_batch_is_the_mean_over_its_steps() -> None:
-    """Against a loop over steps, one state after the other."""
+@pytest.mark.parametrize("repeats", ["allow", "exclude"])
+def test_the_loss_of_a_batch_is_the_mean_over_its_steps(repeats: Repeats) -> None:
+    """Against a loop over steps, one state after the other, and a count that halves every HALF_LIFE moments."""
     rng = np.random.default_rng(0)
     with own_randomness(0):
         vectors, bias = rng.normal(size=(5, 4)).astype(np.float32), rng.normal(size=5).astype(np.float32)
-        network = Network(GRU(dim=4), vectors, bias).eval()
+        network = Network(GRU(dim=4, repeats=repeats), vectors, bias).eval()
     losses_of_steps = []
     for visits in ([[0], [1, 2], [3]], [[2], [0, 4]]):
-        state = network.start(1)
+        state, count = network.start(1), np.zeros(5)
         for visit, following in pairwise(visits):
             state = network.step(network.items[visit].mean(0, keepdim=True), state)
-            log_shares = torch.log_softmax(network.scores(network.behaviour(state)), 1)[0]
-            losses_of_steps.append(-log_shares[following].mean().item())
-    assert loss_of(network, batch_of(SEQUENCES)).item() == pytest.approx(np.mean(losses_of_steps), abs=1e-5)
+            count *= 0.5 ** (1 / HALF_LIFE)
+            count[visit] += 1
+            scores = network.scores(network.behaviour(state))[0].numpy(force=True)
+            if network.again is not None:
+                scores = scores + network.again.item() * np.log1p(SHARPNESS * count)
+            log_shares = scores - np.log(np.exp(scores).sum())
+            losses_of_steps.append(-log_shares[following].mean())
+    batch = batch_of(SEQUENCES, counted=network.counted)
+    assert loss_of(network, batch).item() == pytest.approx(np.mean(losses_of_steps), abs=1e-5)
 
 
 def test_batches_hold_every_step_once() -> None:

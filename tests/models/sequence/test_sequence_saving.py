@@ -34,10 +34,10 @@ def test_weights_and_a_header_are_all_there_is(folder: Path) -> None:
 def test_another_process_gives_the_same_scores(folder: Path, gru: SequenceFit) -> None:
     code = (
         "import sys; from pathlib import Path; from driftline.models.sequence import FittedGRU; "
-        "f = FittedGRU.load(Path(sys.argv[1])); print(*f.score_states(f.start()[None])[0].tolist())"
+        "f = FittedGRU.load(Path(sys.argv[1])); print(*f.score_states(f.start())[0].tolist())"
     )
     said = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
-    expected = gru.score_states(gru.start()[None])[0]
+    expected = gru.score_states(gru.start())[0]
     np.testing.assert_allclose(np.array(said.stdout.split(), np.float32), expected, atol=1e-6)
 
 

@@ -30,7 +30,8 @@ def log() -> EventLog:
 
 @pytest.fixture(scope="module")
 def fitted(log: EventLog) -> SequenceFit:
-    return GRU(dim=16, epochs=12, batch=256, learning_rate=0.01, dropout=0.1).fit(log, seed=0)
+    model = GRU(dim=16, epochs=12, batch=256, learning_rate=0.01, dropout=0.1, repeats="exclude")
+    return model.fit(log, seed=0)
 
 
 def follows(fitted: FittedModel, log: EventLog, last: str) -> np.ndarray:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.data.events import EventLog, Histories
-from driftline.models.base import FittedModel
+from driftline.models.base import FittedModel, States
 from driftline.types import Rows, Scores
 
-States = NDArray[np.float32]
+Vectors = NDArray[np.float32]
 """What is carried from step to step, [n, width]: the interest state H in the first `dim` columns, then what the cell
 remembers beside it, then the last behaviour."""
 
@@ -25,7 +25,7 @@ class Ahead:
     [n_queries, n_steps, dim] the behaviour expected, `scores` [n_queries, n_steps, n_items] what it says of each item.
     """
 
-    states: States
+    states: Vectors
     behaviours: NDArray[np.float32]
     scores: Scores
 
@@ -34,7 +34,7 @@ class SequenceFit(FittedModel, Protocol):
     """A fitted model that has a state, moves it moment by moment, and runs ahead of time."""
 
     def encode(self, histories: Histories) -> States:
-        """The state after each history; zeros where it is empty; shape [n_queries, width]."""
+        """The state after each history; zeros where it is empty. `vectors` are [n_queries, width]."""
         ...
 
     def score_states(self, states: States, items: Rows | None = None) -> Scores:
@@ -42,11 +42,11 @@ class SequenceFit(FittedModel, Protocol):
         ...
 
     def start(self) -> States:
-        """The state of somebody without a past; shape [width]."""
+        """The state of somebody without a past: a single one."""
         ...
 
     def step(self, state: States, items: Rows) -> States:
-        """The state [width] after one more moment with these items: what `encode` gives for the longer history."""
+        """A single state after one more moment with these items: what `encode` gives for the longer history."""
         ...
 
     def forecast_steps(self, histories: Histories, n_steps: int) -> Ahead:

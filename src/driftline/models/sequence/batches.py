@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
+from driftline.models.sequence.had import counts_after
 from driftline.models.sequence.steps import Ints, Steps, offsets, ranges
 
 
@@ -16,7 +18,8 @@ class Batch:
     """What a network reads, and what it should have expected.
 
     `steps` by time, as `Network.run` wants them, with `going[t]` sequences having a step t. After state
-    `target_state[n]` (ascending) came `target_item[n]`, which is `mass[n]` of that moment: 1 / its size.
+    `target_state[n]` (ascending) came `target_item[n]`, which is `mass[n]` of that moment: 1 / its size. `had` are the
+    counts of what was had by then, [n_states, n_items], where they are asked for.
     """
 
     steps: Steps
@@ -24,6 +27,7 @@ class Batch:
     target_state: Ints
     target_item: Ints
     mass: NDArray[np.float32]
+    had: sparse.csr_matrix | None = None
 
     @property
     def n_states(self) -> int:
@@ -31,25 +35,36 @@ class Batch:
         return sum(self.going)
 
 
-def batches(windows: Steps, size: int, rng: np.random.Generator) -> Iterator[Batch]:
-    """All windows once, in random order, about `size` steps in a batch; the lengths in one differ little."""
+def batches(windows: Steps, size: int, rng: np.random.Generator, *, counted: int = 0) -> Iterator[Batch]:
+    """All windows once, in random order, about `size` steps in a batch; the lengths in one differ little.
+
+    With `counted` items the batches say how often each was had before.
+    """
     lengths = windows.lengths - 1
     order = rng.permutation(len(windows))
     order = order[np.argsort(lengths[order] + rng.uniform(0, 2, len(order)), kind="stable")]
     batch = np.cumsum(lengths[order]) // size
     parts = np.split(order, np.flatnonzero(np.diff(batch)) + 1)
     for which in rng.permutation(len(parts)):
-        yield batch_of(windows.take(parts[which]))
+        yield batch_of(windows.take(parts[which]), counted=counted)
 
 
-def batch_of(windows: Steps) -> Batch:
+def batch_of(windows: Steps, *, counted: int = 0) -> Batch:
     """One batch of windows of at least two steps: every step but the last is read, every step but the first asked."""
     windows = windows.take(np.argsort(-windows.lengths, kind="stable"))
     places, going = by_time(windows.sequence[:-1], windows.lengths - 1)
     sizes = windows.sizes[places + 1]
     target_item = windows.item[ranges(windows.step[places + 1], windows.step[places + 2])]
     mass = (1.0 / np.repeat(sizes, sizes)).astype(np.float32)
-    return Batch(steps_at(windows, places), going, np.repeat(np.arange(len(places)), sizes), target_item, mass)
+    state = np.repeat(np.arange(len(places)), sizes)
+    had = _had(windows, places, counted) if counted else None
+    return Batch(steps_at(windows, places), going, state, target_item, mass, had)
+
+
+def _had(windows: Steps, places: Ints, n_items: int) -> sparse.csr_matrix:
+    """The counts after each of these steps."""
+    sequence = np.searchsorted(windows.sequence, places, side="right") - 1
+    return counts_after(windows, sequence, places - windows.sequence[sequence] + 1, n_items)
 
 
 def by_time(first: Ints, lengths: Ints) -> tuple[Ints, list[int]]:

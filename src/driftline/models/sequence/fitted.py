@@ -11,13 +11,16 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import sparse
 from torch import Tensor
 
 from driftline.data.events import EventLog, Histories
 from driftline.errors import SettingsError
+from driftline.models.base import States
 from driftline.models.pairs import Visits
-from driftline.models.sequence.base import Ahead, States
+from driftline.models.sequence.base import Ahead, Vectors
 from driftline.models.sequence.batches import by_time, steps_at
+from driftline.models.sequence.had import DECAY, count_step, counts_after
 from driftline.models.sequence.network import Network
 from driftline.models.sequence.reading import shared_steps
 from driftline.models.sequence.settings import GRU, LSTM, RNN, Evolution, SequenceSettings
@@ -52,20 +55,21 @@ class FittedSequence:
         return places(self.known, self.n_items)
 
     def encode(self, histories: Histories) -> States:
-        """The state after each history; zeros for one without known items; shape [n_queries, width]."""
+        """The state after each history; zeros for one without known items; `vectors` [n_queries, width]."""
         steps, which, n_steps = shared_steps(histories, self.place)
-        states = np.zeros((len(histories), self.network.width), np.float32)
+        vectors = np.zeros((len(histories), self.network.width), np.float32)
         after = np.flatnonzero(n_steps > 0)
         last = steps.sequence[which[after]] + n_steps[after] - 1
         for numbers, found in self._states_of(steps):
             row = np.full(steps.sequence[-1], -1, np.int64)
             row[numbers] = np.arange(len(numbers))
             here = row[last] >= 0
-            states[after[here]] = found[row[last[here]]]
-        return states
+            vectors[after[here]] = found[row[last[here]]]
+        counted = self.network.counted
+        return States(vectors, counts_after(steps, which, n_steps, counted) if counted else None)
 
     def step(self, state: States, items: Rows) -> States:
-        """The state [width] after one more moment with these items, a set; unknown items are passed over.
+        """A single state after one more moment with these items, a set; unknown items are passed over.
 
         It is the state that `encode` gives for the longer history.
         """
@@ -75,12 +79,14 @@ class FittedSequence:
             return state
         moment = Steps(known, np.array([0, len(known)]), np.array([0, 1]))
         with torch.inference_mode():
-            moved = self.network.step(self.network.pooled(moment), torch.from_numpy(state[None]))[0]
-        return _array(moved)
+            moved = self.network.step(self.network.pooled(moment), torch.from_numpy(state.vectors))
+        return States(_array(moved), None if state.had is None else count_step(state.had, known))
 
     def start(self) -> States:
-        """The state of somebody without a past; shape [width]."""
-        return np.zeros(self.network.width, np.float32)
+        """The state of somebody without a past: a single one, of zeros."""
+        counted = self.network.counted
+        had = sparse.csr_matrix((1, counted), dtype=np.float32) if counted else None
+        return States(np.zeros((1, self.network.width), np.float32), had)
 
     def score(self, histories: Histories, items: Rows | None = None) -> Scores:
         """The logits of what comes next; the popularity of items where a history is empty."""
@@ -89,25 +95,28 @@ class FittedSequence:
     def score_states(self, states: States, items: Rows | None = None) -> Scores:
         """What `score` gives, from states; items that were never seen come after all others."""
         with torch.inference_mode():
-            behaviour = self.network.behaviour(torch.from_numpy(states))
-            scores = self._filled(_array(self.network.scores(behaviour)))
+            behaviour = self.network.behaviour(torch.from_numpy(states.vectors))
+            scores = self._filled(_array(self.network.scores(behaviour, states.had)))
         return scores if items is None else scores[:, items]
 
     def forecast_steps(self, histories: Histories, n_steps: int) -> Ahead:
         """States, behaviours and scores of the next steps; each step reads what the one before it expects.
 
-        What is read at a step that has not happened is the mean of the item vectors under the scores' shares.
+        What is read at a step that has not happened is the mean of the item vectors under the scores' shares; what was
+        had is one moment older then.
         """
         if n_steps < 1:
             raise SettingsError(f"expected at least one step ahead, got {n_steps}")
-        state = torch.from_numpy(self.encode(histories))
+        begin = self.encode(histories)
+        state, had = torch.from_numpy(begin.vectors), begin.had
         found: list[tuple[Tensor, Tensor, Tensor]] = []
         with torch.inference_mode():
             for _ in range(n_steps):
                 if found:
-                    state = self.network.step(self.network.expected(found[-1][1]), state)
+                    state = self.network.step(self.network.expected(found[-1][2]), state)
+                    had = None if had is None else had * np.float32(DECAY)
                 behaviour = self.network.behaviour(state)
-                found.append((state, behaviour, self.network.scores(behaviour)))
+                found.append((state, behaviour, self.network.scores(behaviour, had)))
         states, behaviours, scores = (_array(torch.stack(parts, 1)) for parts in zip(*found, strict=True))
         filled = self._filled(scores.reshape(-1, len(self.known)))
         return Ahead(states, behaviours, filled.reshape(len(histories), n_steps, self.n_items))
@@ -137,8 +146,8 @@ class FittedSequence:
         tail = Visits.from_arrays(arrays, "tail")
         return cls(settings, network, arrays["known"], int(facts["n_items"]), tail, training)
 
-    def _states_of(self, steps: Steps) -> Iterator[tuple[Ints, States]]:
-        """The state after every step, by batches of sequences of like length: (step numbers, states)."""
+    def _states_of(self, steps: Steps) -> Iterator[tuple[Ints, Vectors]]:
+        """The state after every step, by batches of sequences of like length: (step numbers, vectors)."""
         order = np.argsort(-steps.lengths, kind="stable")
         batch = np.cumsum(steps.lengths[order]) // STEPS_PER_RUN
         for part in np.split(order, np.flatnonzero(np.diff(batch)) + 1):

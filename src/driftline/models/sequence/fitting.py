@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.data.dataset import Repeats, detect_repeats
 from driftline.data.events import EventLog
 from driftline.data.targets import Targets
 from driftline.errors import NotEnoughDataError
@@ -41,6 +42,7 @@ def fit_sequence(
     """
     events = positive_events(log, settings.name)
     known = np.flatnonzero(events.item_counts()).astype(np.int32)
+    settings = replace(settings, repeats=settings.repeats or _repeats(events, validation))
     fitted = _untrained(settings, events, known, seed)
     windows = steps_of_log(events, fitted.place).windows(settings.max_length)
     if not len(windows):
@@ -72,6 +74,11 @@ def _starting_vectors(
     if settings.start == "random":
         return random_vectors(len(known), settings.dim, rng)
     return latent_vectors(Visits.of(events), events.n_items, settings.dim, rng)[known]
+
+
+def _repeats(events: EventLog, validation: Targets | None) -> Repeats:
+    """Whether what was had counts: as validation asks, or as is the norm in the log."""
+    return detect_repeats(events) if validation is None else validation.repeats
 
 
 def _judge(fitted: FittedSequence, validation: Targets, seed: int) -> Judge:

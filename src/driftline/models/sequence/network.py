@@ -4,8 +4,9 @@
     core    = cell(x_t, core)                             H is its first part
     u_{t+1} = P · H + i + γ ⊙ x_t                         the behaviour that is expected next
     scores  = s · (E · u_{t+1}) + b                       with the same vectors E that entered
+            + a · log(1 + SHARPNESS · c)                  where repeats are allowed: c as `had` counts it
 
-What is carried between steps is the *state*: core ⊕ x.
+What is carried between steps is the *state*: core ⊕ x, and c.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import sparse
 from torch import Tensor, nn
 
 from driftline.models.sequence.cells import make_cell
+from driftline.models.sequence.losses import Cells
 from driftline.models.sequence.settings import SequenceSettings
 from driftline.models.sequence.steps import Steps
+
+SHARPNESS, STARTING_AGAIN = 16.0, 0.5
+"""How fast a count tells, and a before training; the first chosen with the half-life of the counts."""
 
 STARTING_SCALE = 4.0
 """s before training: with vectors of norm 1 the scores then span some nats, as log shares of items do."""
@@ -37,6 +43,7 @@ class Network(nn.Module):
         self.project = nn.Linear(self.dim, self.dim, bias=False)
         self.residual = nn.Parameter(torch.ones(self.dim))
         self.scale = nn.Parameter(torch.tensor(STARTING_SCALE))
+        self.again = nn.Parameter(torch.tensor(STARTING_AGAIN)) if settings.repeats == "allow" else None
         self.dropout = nn.Dropout(settings.dropout)
 
     @property
@@ -44,6 +51,11 @@ class Network(nn.Module):
         """How many numbers a state has."""
         width: int = self.cell.width + self.dim
         return width
+
+    @property
+    def counted(self) -> int:
+        """Of how many items it counts what was had before: all or none."""
+        return 0 if self.again is None else len(self.items)
 
     def pooled(self, steps: Steps) -> Tensor:
         """The behaviour x of every step; shape [n_steps, dim]."""
@@ -79,13 +91,25 @@ class Network(nn.Module):
         dropped: Tensor = self.dropout(moved)
         return dropped
 
-    def scores(self, behaviour: Tensor) -> Tensor:
-        """The score of every item for each expected behaviour; shape [n, n_items]."""
-        return torch.addmm(self.bias, self.scale * behaviour, self.items.T)
+    def scores(self, behaviour: Tensor, had: sparse.csr_matrix | None = None) -> Tensor:
+        """The score of every item for each expected behaviour; shape [n, n_items]. `had` are counts of that shape."""
+        scores = torch.addmm(self.bias, self.scale * behaviour, self.items.T)
+        again = self.repeats(had)
+        if again is not None:
+            scores[again.state, again.item] += again.value
+        return scores
 
-    def expected(self, behaviour: Tensor) -> Tensor:
-        """The mean item vector under the shares that the scores give: the next x, as far as it can be known."""
-        shares: Tensor = torch.softmax(self.scores(behaviour), 1)
+    def repeats(self, had: sparse.csr_matrix | None) -> Cells | None:
+        """What having had an item adds to its score; None where the network does not count."""
+        if self.again is None or had is None:
+            return None
+        state = np.repeat(np.arange(had.shape[0]), np.diff(had.indptr))
+        value = self.again * torch.log1p(SHARPNESS * torch.from_numpy(had.data))
+        return Cells(torch.from_numpy(state), torch.from_numpy(had.indices.astype(np.int64)), value)
+
+    def expected(self, scores: Tensor) -> Tensor:
+        """The mean item vector under the shares that scores give: the next x, as far as it can be known."""
+        shares: Tensor = torch.softmax(scores, 1)
         return shares @ self.items
 
 

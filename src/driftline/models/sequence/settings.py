@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import ClassVar, Literal, get_args
 
 from driftline.data.catalog import Catalog
+from driftline.data.dataset import Repeats
 from driftline.data.events import EventLog
 from driftline.data.targets import Targets
 from driftline.errors import SettingsError
@@ -29,7 +30,9 @@ class SequenceSettings(ABC):
     `dim` is the width of item vectors and of the state. `epochs` is the most; a validation slice stops earlier.
     `batch` counts steps (moments that something follows), not users. `dropout` is of what the read-out reads. Training
     cuts long histories into windows of `max_length` moments. `start` says where item vectors begin: at the latent
-    model (`svd`) or at random numbers. `minutes` ends training after so long; `log_dir` is a folder for TensorBoard.
+    model (`svd`) or at random numbers. Where `repeats` are allowed, having had an item counts for it; None takes what
+    validation asks, or what is the norm in the log. `minutes` ends training after so long; `log_dir` is a folder for
+    TensorBoard.
     """
 
     name: ClassVar[str]
@@ -40,6 +43,7 @@ class SequenceSettings(ABC):
     dropout: float = 0.4
     max_length: int = 50
     start: Start = "svd"
+    repeats: Repeats | None = None
     minutes: float | None = None
     log_dir: str | None = None
 
@@ -50,6 +54,8 @@ class SequenceSettings(ABC):
         check_range("dropout", self.dropout, 0, 0.99)
         check_range("minutes", self.minutes, 0)
         _check_choice("start", self.start, get_args(Start))
+        if self.repeats is not None:
+            _check_choice("repeats", self.repeats, get_args(Repeats))
 
     @property
     @abstractmethod

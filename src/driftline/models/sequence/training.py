@@ -19,7 +19,7 @@ from torch import Tensor
 from driftline.errors import DriftlineError
 from driftline.models.sequence.batches import Batch, batches
 from driftline.models.sequence.curves import Curves
-from driftline.models.sequence.losses import SetTargets, set_cross_entropy
+from driftline.models.sequence.losses import Cells, set_cross_entropy
 from driftline.models.sequence.network import Network
 from driftline.models.sequence.settings import SequenceSettings
 from driftline.models.sequence.steps import Steps
@@ -82,7 +82,8 @@ def train(
     rng = np.random.default_rng(seed)
     with own_randomness(seed), Curves(settings) as curves:
         for epoch in range(1, settings.epochs + 1):
-            loss = _train_epoch(network, optimizer, list(batches(windows, settings.batch, rng)), clock)
+            parts = list(batches(windows, settings.batch, rng, counted=network.counted))
+            loss = _train_epoch(network, optimizer, parts, clock)
             quality = judge(network) if judge else None
             curves.add(epoch, loss, quality)
             if progress:
@@ -101,9 +102,10 @@ def train(
 def loss_of(network: Network, batch: Batch) -> Tensor:
     """The loss of a batch: the mean over its steps."""
     states = network.run(network.pooled(batch.steps), batch.going)
-    targets = SetTargets(*(torch.from_numpy(part) for part in (batch.target_state, batch.target_item, batch.mass)))
+    targets = Cells(*(torch.from_numpy(part) for part in (batch.target_state, batch.target_item, batch.mass)))
     behaviours = network.scale * network.behaviour(states)
-    return set_cross_entropy(behaviours, network.items, network.bias, targets) / batch.n_states
+    again = network.repeats(batch.had)
+    return set_cross_entropy(behaviours, network.items, network.bias, targets, again) / batch.n_states
 
 
 @contextmanager
