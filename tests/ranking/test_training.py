@@ -40,6 +40,14 @@ def test_the_blend_holds_the_same_fits_as_the_table(world):
     assert gain(blend, fold.test) > gain(trained.fitted["popularity"], fold.test)
 
 
+@pytest.mark.parametrize("fold_of", [global_time_fold, last_item_fold, production_fold])
+def test_what_no_arm_ranks_follows_in_the_popularity_of_the_whole_training_part(world, fold_of):
+    data = world.ring()
+    fold = fold_of(data)
+    blend = train({"step": world.Step()}, fold, catalog=data.catalog, blend_arms=["step"]).blend
+    assert blend.popularity.tolist() == fold.train.item_counts().tolist()
+
+
 def test_a_model_with_too_little_data_is_left_out_with_its_reason(world):
     data = world.ring()
     models = {"poor": world.Watched(refuses=True), "step": world.Step()}

@@ -94,9 +94,9 @@ class FittedBlend:
         parts = [self._contributions_batch(batch, items, allowed) for batch in histories.batches(size)]
         return np.concatenate(parts) if parts else np.zeros((0, len(items), len(self.arms)))
 
-    def with_arms(self, arms: Arms) -> FittedBlend:
-        """The same weights over other fits of the same arms."""
-        return replace(self, arms={name: arms[name] for name in self.arms})
+    def with_arms(self, arms: Arms, log: EventLog) -> FittedBlend:
+        """The same weights over fits of the same arms on another log, whose popularity orders what no arm ranks."""
+        return replace(self, arms={name: arms[name] for name in self.arms}, popularity=_popularity(log))
 
     def update(self, events: EventLog) -> FittedBlend:
         """Every arm moved by the new events; an arm that cannot learn them stays as it is."""
@@ -223,10 +223,14 @@ def with_weights(arms: Arms, weights: Weights, log: EventLog, *, exclude_history
     """A blend whose weights are given; shares follow the weights."""
     mass = weights.sum(1)
     shares = mass / mass.sum() if mass.sum() > 0 else np.full(len(mass), 1 / len(mass))
-    popularity = log.positive.item_counts().astype(np.float32)
     return FittedBlend(
-        dict(arms), weights, popularity, exclude_history, dict(zip(arms, map(float, shares), strict=True))
+        dict(arms), weights, _popularity(log), exclude_history, dict(zip(arms, map(float, shares), strict=True))
     )
+
+
+def _popularity(log: EventLog) -> NDArray[np.float32]:
+    """Positive events per item; shape [n_items]."""
+    return log.positive.item_counts().astype(np.float32)
 
 
 def _load_arm(name: str, folder: Path, load_arm: LoadArm) -> FittedModel:

@@ -55,7 +55,7 @@ def train(
     blend = fitter.stack(arms) if arms else None
     final: dict[str, FittedModel] = {name: fitter.settle(name, fitted) for name, fitted in inner.items()}
     if blend is not None:
-        final[NAME] = blend.with_arms(final)
+        final[NAME] = blend.with_arms(final, fold.train)
     return Trained({name: one for name, one in final.items() if name not in own}, fitter.seconds, fitter.skipped)
 
 
