@@ -11,6 +11,7 @@ import pytest
 from driftline.data.split import global_time_fold
 from driftline.errors import NotEnoughDataError, RequestError
 from driftline.evaluation.compare import evaluate
+from driftline.evaluation.figures import Judged, Tables
 from driftline.evaluation.protocols import in_history, make_fold, questions
 
 METRICS = {"hr@10", "hr@20", "ndcg@10", "mrr@20"}
@@ -113,6 +114,22 @@ def test_seeds_are_averaged_and_their_spread_is_the_deviation_of_their_means(wor
     assert together.value == pytest.approx(np.mean([one.value for one in alone]))
     assert together.spread == pytest.approx(np.std([one.value for one in alone], ddof=1))
     assert evaluate(data, {"counting": world.Counting()}, seeds=(0, 1)).models["counting"]["hr@20"].spread == 0
+
+
+def test_a_difference_is_over_the_users_for_whom_both_models_have_a_figure():
+    key = ("", "diversity@10")
+    ours, theirs = np.array([0.9, 0.5, np.nan]), np.array([0.8, np.nan, 0.1])
+    tables = Tables([{"a": Judged({key: ours}, 1.0), "b": Judged({key: theirs}, 1.0)}], n_resamples=200)
+    assert tables.all()["a"]["diversity@10"].value == pytest.approx(0.7)
+    found = tables.versus()["a"]["b"]["diversity@10"]
+    assert (found.value, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_a_difference_that_no_user_has_is_left_out():
+    key = ("", "diversity@10")
+    ours, theirs = np.array([0.9, np.nan]), np.array([np.nan, 0.1])
+    tables = Tables([{"a": Judged({key: ours}, 1.0), "b": Judged({key: theirs}, 1.0)}], n_resamples=20)
+    assert tables.versus() == {"a": {"b": {}}, "b": {"a": {}}}
 
 
 def test_only_what_is_asked_for_is_shown(world):

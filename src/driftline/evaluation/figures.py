@@ -109,9 +109,9 @@ class Tables:
         self._names = [name for name in runs[0] if all(name in run for run in runs)]
         keys = list(runs[0][self._names[0]].by_user)
         self._column = {(name, key): i for i, (name, key) in enumerate((n, k) for n in self._names for k in keys)}
-        by_seed = np.stack([_columns(run, self._column) for run in runs])
-        self._seed_means = np.stack([column_means(values) for values in by_seed])
-        users = _mean_over_seeds(by_seed)
+        self._by_seed = np.stack([_columns(run, self._column) for run in runs])
+        self._seed_means = np.stack([column_means(values) for values in self._by_seed])
+        users = _mean_over_seeds(self._by_seed)
         self._means = column_means(users)
         self._draws = resampled_means(users, n_resamples=n_resamples)
 
@@ -128,24 +128,34 @@ class Tables:
         return table
 
     def versus(self) -> dict[str, dict[str, dict[str, Estimate]]]:
-        """For every two models the difference of the first and the second, paired over users."""
-        return {
-            a: {b: {m: self._estimate(a, (p, m), b) for p, m in self._keys("", a, b)} for b in self._names if b != a}
-            for a in self._names
-        }
+        """For every two models the difference of the first and the second, paired over the users who have both."""
+        return {a: {b: self._differences(a, b) for b in self._names if b != a} for a in self._names}
 
     def _keys(self, part: Part, *names: str) -> list[Key]:
         """The keys of a part for which all the models have a figure."""
         keys = [key for name, key in self._column if name == names[0] and key[0] == part]
         return [key for key in keys if not any(np.isnan(self._means[self._column[name, key]]) for name in names)]
 
-    def _estimate(self, name: str, key: Key, minus: str | None = None) -> Estimate:
+    def _estimate(self, name: str, key: Key) -> Estimate:
         i = self._column[name, key]
-        value, draws, seeds = self._means[i], self._draws[:, i], self._seed_means[:, i]
-        if minus is not None:
-            j = self._column[minus, key]
-            value, draws, seeds = value - self._means[j], draws - self._draws[:, j], seeds - self._seed_means[:, j]
-        return estimate(float(value), draws, spread=_spread(seeds))
+        return estimate(float(self._means[i]), self._draws[:, i], spread=_spread(self._seed_means[:, i]))
+
+    def _differences(self, a: str, b: str) -> dict[str, Estimate]:
+        found = {m: self._difference(a, b, (p, m)) for p, m in self._keys("", a, b)}
+        return {metric: one for metric, one in found.items() if not np.isnan(one.value)}
+
+    def _difference(self, a: str, b: str, key: Key) -> Estimate:
+        i, j = self._column[a, key], self._column[b, key]
+        if (np.isnan(self._by_seed[:, :, i]) != np.isnan(self._by_seed[:, :, j])).any():
+            return self._over_both(self._by_seed[:, :, i] - self._by_seed[:, :, j])
+        draws, seeds = self._draws[:, i] - self._draws[:, j], self._seed_means[:, i] - self._seed_means[:, j]
+        return estimate(float(self._means[i] - self._means[j]), draws, spread=_spread(seeds))
+
+    def _over_both(self, by_seed: NDArray[np.float64]) -> Estimate:
+        """The estimate of differences [n_seeds, n_users] that are NaN for a user for whom either model has none."""
+        users = _mean_over_seeds(by_seed[:, :, None])
+        draws = resampled_means(users, n_resamples=len(self._draws))[:, 0]
+        return estimate(float(column_means(users)[0]), draws, spread=_spread(column_means(by_seed.T)))
 
 
 def _columns(run: Mapping[str, Judged], column: Mapping[tuple[str, Key], int]) -> NDArray[np.float64]:
