@@ -132,6 +132,12 @@ def test_a_difference_that_no_user_has_is_left_out():
     assert tables.versus() == {"a": {"b": {}}, "b": {"a": {}}}
 
 
+def test_shares_sum_to_one_over_seeds_that_keep_different_arms(world):
+    models = {"chance": world.Chance(), "successor": world.Successor(), "counting": world.Counting()}
+    found = evaluate(world.ring(noise=0.5), models, seeds=(0, 1, 2, 3), blend_arms=list(models))
+    assert sum(found.shares.values()) == pytest.approx(1)
+
+
 def test_only_what_is_asked_for_is_shown(world):
     found = evaluate(world.ring(), three(world), show=["counting", "chance"])
     assert set(found.models) == {"counting", "chance"}

@@ -111,7 +111,7 @@ def evaluate(
         questions=questions(fold, len(np.unique(dataset.log.positive.user_row))),
         distance=judge.distance,
         fit_seconds=_mean_of([run.seconds for run in runs]),
-        shares=_mean_of([run.shares for run in runs]),
+        shares=_mean_shares([run.shares for run in runs]),
         skipped={name: why for run in runs for name, why in run.skipped.items()},
     )
 
@@ -179,6 +179,16 @@ def _mean_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each key over the rows that have it."""
     keys = dict.fromkeys(key for row in rows for key in row)
     return {key: float(np.mean([row[key] for row in rows if key in row])) for key in keys}
+
+
+def _mean_shares(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean share of each arm over seeds, 0 where a seed dropped it; they sum to 1 as those of each seed do.
+
+    >>> _mean_shares([{"a": 1.0}, {"a": 0.5, "b": 0.5}])
+    {'a': 0.75, 'b': 0.25}
+    """
+    arms = dict.fromkeys(arm for row in rows for arm in row)
+    return _mean_of([{arm: row.get(arm, 0.0) for arm in arms} for row in rows])
 
 
 def _figures_json(figures: Figures) -> dict[str, dict[str, dict[str, float]]]:
