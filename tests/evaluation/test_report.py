@@ -60,3 +60,11 @@ def test_several_seeds_show_their_spread(world):
     text = printed(found, width=80)
     assert "mean of 3 seeds" in text
     assert f"{found.models['chance']['ndcg@10'].spread:.4f}"[1:] in text
+
+
+def test_an_arm_that_the_blend_goes_without_is_named(world):
+    models = {"successor": world.Successor(), "chance": world.Chance()}
+    found = evaluate(world.ring(noise=0.0), models, blend_arms=list(models))
+    assert set(found.shares) == {"successor"}
+    assert set(found.dropped) == set(found.as_json()["dropped"]) >= {"chance"}
+    assert f"left out of the blend: chance ({found.dropped['chance']})" in printed(found)

@@ -56,6 +56,15 @@ def test_a_loaded_run_recommends_what_the_fitted_one_did(dataset: Dataset, tmp_p
     assert ours["items"][0]["item_id"] == "i3", "u3 had i2 last: the ring goes on at i3"
 
 
+def test_every_arm_that_was_asked_for_has_a_share_or_a_reason(dataset: Dataset, tmp_path: Path) -> None:
+    arms = ("popularity", "popularity-7d", "cooccurrence", "content")
+    manifest = fit_run(dataset, tmp_path / "run", settings=CHEAP.model_copy(update={"arms": arms})).manifest
+    assert sum(manifest.shares.values()) == pytest.approx(1)
+    named = set(manifest.shares) | set(manifest.skipped)
+    assert set(arms) <= named
+    assert not set(manifest.shares) & set(manifest.skipped)
+
+
 def test_the_same_fit_twice_is_one_version(dataset: Dataset, tmp_path: Path) -> None:
     """Versions are named by their content."""
     first = fit_run(dataset, tmp_path / "run", settings=CHEAP)

@@ -163,7 +163,7 @@ def _keep(data: Dataset, measured: _Measured, interest: InterestModel, folder: P
         cutoff_us=data.log.last_us + 1,
         fingerprint="",
         shares=blend.shares,
-        skipped=evaluation.skipped,
+        skipped={**evaluation.skipped, **evaluation.dropped},
         seconds=evaluation.fit_seconds,
     )
     if (folder / VERSIONS).is_dir():

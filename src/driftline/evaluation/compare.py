@@ -27,6 +27,7 @@ class Evaluation:
 
     `models` has every metric; `warm` and `cold` have those of ranks, over the targets whose item has, or has not, an
     event in the training part. `versus[a][b]` is a - b, paired over users. `distance` says what diversity compares.
+    `dropped` says of each arm that the blend of any seed went without why it did.
     """
 
     data: Mapping[str, Any]
@@ -42,6 +43,7 @@ class Evaluation:
     fit_seconds: Mapping[str, float] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, str] = field(default_factory=dict)
     task: str = "next-item"
 
     def tied(self, a: str, b: str, metric: str) -> bool:
@@ -69,6 +71,7 @@ class Evaluation:
             "fit_seconds": dict(self.fit_seconds),
             "shares": dict(self.shares),
             "skipped": dict(self.skipped),
+            "dropped": dict(self.dropped),
         }
 
 
@@ -113,6 +116,7 @@ def evaluate(
         fit_seconds=_mean_of([run.seconds for run in runs]),
         shares=_mean_shares([run.shares for run in runs]),
         skipped={name: why for run in runs for name, why in run.skipped.items()},
+        dropped={name: why for run in runs for name, why in run.dropped.items()},
     )
 
 
@@ -124,6 +128,7 @@ class _Run:
     seconds: Mapping[str, float]
     shares: Mapping[str, float]
     skipped: Mapping[str, str]
+    dropped: Mapping[str, str]
 
 
 def _run(
@@ -140,8 +145,8 @@ def _run(
     if watch:
         watch(trained)
     judged = _judged(judge, _shown(trained.fitted, show), progress)
-    shares = trained.blend.shares if trained.blend else {}
-    return _Run(judged, dict(trained.seconds), dict(shares), dict(trained.skipped))
+    shares, dropped = (trained.blend.shares, trained.blend.dropped) if trained.blend else ({}, {})
+    return _Run(judged, dict(trained.seconds), dict(shares), dict(trained.skipped), dict(dropped))
 
 
 def _shown(fitted: Mapping[str, FittedModel], show: Sequence[str] | None) -> dict[str, FittedModel]:

@@ -97,6 +97,7 @@ def what_it_means(evaluation: Evaluation) -> list[str]:
     if evaluation.shares:
         shares = sorted(evaluation.shares.items(), key=lambda pair: -pair[1])
         lines.append("blend: " + " · ".join(f"{name} {share:.0%}" for name, share in shares))
+    lines += [f"left out of the blend: {name} ({why})" for name, why in evaluation.dropped.items()]
     lines += [f"left out: {name} ({why})" for name, why in evaluation.skipped.items()]
     lines.append(f"warm, cold: {SORT_BY} where the item has, or has not, an event in training")
     lines.append(f"slates of 10: diversity is 1 - cosine of the items' {evaluation.distance}, novelty is in bits")

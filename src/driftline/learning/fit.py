@@ -45,7 +45,7 @@ def fit_run(
         fingerprint="",
         settings=settings.model_dump(mode="json"),
         shares=blend.shares,
-        skipped=trained.skipped,
+        skipped={**trained.skipped, **blend.dropped},
         seconds=trained.seconds,
     )
     return save_run(folder, manifest, dataset, blend, interest)
