@@ -1,16 +1,14 @@
-"""Sessions, users split by hash, and the k-core."""
+"""Sessions, and the k-core."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.data.events import EventLog
-from driftline.data.filters import by_user, k_core, session_numbers, user_fraction
+from driftline.data.filters import k_core, session_numbers
 from driftline.data.vocabulary import Vocabulary
-from driftline.errors import SettingsError
 from driftline.types import US_PER_MINUTE
 
 
@@ -24,21 +22,6 @@ def test_a_session_ends_where_the_gap_is_longer_and_where_the_user_changes() -> 
     log = log_of([0, 0, 0, 1], [0, 0, 0, 0], [0, 30, 61, 61])
     assert session_numbers(log, 30).tolist() == [0, 0, 1, 2]
     assert session_numbers(log_of([], [], []), 30).tolist() == []
-
-
-def test_users_are_split_by_hash_whoever_else_is_there() -> None:
-    log = log_of(list(range(1000)), [0] * 1000, [0] * 1000)
-    first, second = by_user(log, 0.3, seed=7)
-    assert len(first) + len(second) == 1000
-    assert set(first.user_row).isdisjoint(second.user_row)
-    assert 250 < len(first) < 350
-    part = EventLog.from_columns(
-        Vocabulary(["u5"]), log.items, np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.int64)
-    )
-    assert user_fraction(part, 7)[0] == user_fraction(log, 7)[5]
-    assert (user_fraction(log, 8) != user_fraction(log, 7)).all()
-    with pytest.raises(SettingsError):
-        by_user(log, 30)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=60), st.integers(1, 4))
