@@ -15,12 +15,13 @@ from driftline.data.synthetic import drifting, still
 from driftline.errors import RequestError, RunError
 from driftline.interest.experts import softmax
 from driftline.interest.fitting import Questions, fit_dynamics
-from driftline.interest.forecast import Forecast, forecast_log_score
+from driftline.interest.forecast import Forecast
 from driftline.interest.forecast_fitting import fit_horizon
 from driftline.interest.horizons import Horizon, ask, ask_at
 from driftline.interest.model import InterestModel, fit_interest_model
 from driftline.interest.reading import Past
 from driftline.interest.topics import catalog_topics
+from driftline.metrics.distributions import log_score
 from driftline.types import US_PER_DAY
 
 
@@ -85,9 +86,9 @@ def losses(world, days: float, at_us: int) -> tuple[np.ndarray, np.ndarray, np.n
         counts = past_of.counts(topics, dynamics, fitted.experts[0].half_life)
         came = np.bincount(asked.topic[asked.query == query], asked.count[asked.query == query], len(topics))[None]
         shares = found.distribution(world.log, past_of, Horizon(days=days))[0].shares
-        scores["mixture"][query] = forecast_log_score(shares[None], came)[0]
-        scores["main"][query] = forecast_log_score(fitted.experts[0].shares(counts, counts.sum(), prior)[None], came)[0]
-        scores["everybody"][query] = forecast_log_score(prior[None], came)[0]
+        scores["mixture"][query] = log_score(shares[None], came)[0]
+        scores["main"][query] = log_score(fitted.experts[0].shares(counts, counts.sum(), prior)[None], came)[0]
+        scores["everybody"][query] = log_score(prior[None], came)[0]
     return scores["mixture"], scores["main"], scores["everybody"], asked
 
 
@@ -107,7 +108,7 @@ def test_in_a_world_that_never_moves_the_forecast_is_close_to_the_truth():
     truth = world.truth.event_share(asked.histories.user_row, np.full(len(asked.histories), at))
     came = np.zeros_like(truth)
     came[asked.query, asked.topic] = asked.count
-    assert (mixture - forecast_log_score(truth, came)).mean() < 0.04
+    assert (mixture - log_score(truth, came)).mean() < 0.04
 
 
 @pytest.mark.slow
@@ -181,14 +182,6 @@ def test_data_without_times_is_forecast_in_events_alone(world):
     assert document["fitted"] == "next-20"
     with pytest.raises(RequestError, match="next-20"):
         model.forecast(world.log, "u0", world.log.last_us + 1, "7d")
-
-
-def test_log_score_is_the_mean_log_share_of_what_came():
-    """Three of the first and one of the second: -(3 ln .6 + ln .3) / 4; nothing came: no score."""
-    shares = np.array([[0.6, 0.3, 0.1]] * 2)
-    scores = forecast_log_score(shares, np.array([[3.0, 1, 0], [0, 0, 0]]))
-    assert scores[0] == pytest.approx(-(3 * np.log(0.6) + np.log(0.3)) / 4)
-    assert np.isnan(scores[1])
 
 
 def test_softmax_of_large_numbers_is_finite():

@@ -11,7 +11,6 @@ SESSION_ID = "session_id"
 TITLE = "title"
 TEXT = "text"
 TOPICS = "topics"
-IMAGE = "image"
 AVAILABLE_FROM = "available_from"
 
 HEAD = "head"

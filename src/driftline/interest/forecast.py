@@ -127,14 +127,3 @@ def concentrations_of(parameters: tuple[float, float], n_faded: Counts) -> Count
     """`exp(a + b · ln(1 + n))`, kept between e⁻² and e¹²; shape of `n_faded`."""
     a, b = parameters
     return np.asarray(np.exp(np.clip(a + b * np.log1p(n_faded), -2, 12)), np.float64)
-
-
-def forecast_log_score(shares: Counts, counts: Counts) -> Counts:
-    """Nats per event of each row: minus the mean log share of what came; NaN where nothing came; shape [n].
-
-    >>> forecast_log_score(np.array([[0.5, 0.5]]), np.array([[1.0, 3.0]])).round(4).tolist()
-    [0.6931]
-    """
-    totals = counts.sum(axis=1)
-    loss = -(counts * np.log(np.maximum(shares, 1e-12))).sum(axis=1)
-    return np.where(totals > 0, loss / np.where(totals > 0, totals, 1), np.nan)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from driftline.data.more import read_more_events, with_events
-from driftline.errors import NotEnoughDataError
 from driftline.interest.model import fit_interest_model
 from driftline.learning.registry import Run, load_run, save_run
 from driftline.types import Progress
@@ -37,8 +36,6 @@ def update_run(folder: Path, events_file: Path, *, progress: Progress | None = N
     blend = run.blend.update(more.log.positive)
     if progress:
         progress(1, 2, "update the interests")
-    if not len(dataset.log.positive):
-        raise NotEnoughDataError("expected at least one event that is a sign of interest, got none")
     interest = fit_interest_model(
         dataset.log.positive, dataset.catalog, order_only=dataset.order_only, previous=run.interest
     )

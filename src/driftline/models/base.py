@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,15 +72,6 @@ class FittedModel(Protocol):
         ...
 
 
-class Loads(FittedModel, Protocol):
-    """A fitted model that can be read again from its folder alone; a blend needs to be told how to read its arms."""
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; RunError where it is damaged or from another version."""
-        ...
-
-
 @runtime_checkable
 class Updates(Protocol):
     """A fitted model that can learn new events without being fitted again."""
@@ -101,7 +92,3 @@ class Encodes(Protocol):
     def score_states(self, states: States, items: Rows | None = None) -> Scores:
         """What `score` gives, from states; shape [n_queries, n_items] or [n_queries, len(items)]."""
         ...
-
-
-Settings = dict[str, Any]
-"""A model's keywords as JSON values."""
