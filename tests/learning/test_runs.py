@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import driftline.learning.registry as registry
+import driftline.learning.update as update
 from driftline.data.dataset import Dataset
 from driftline.data.reading import read_dataset
 from driftline.errors import NotEnoughDataError, RequestError, RunError, SaveError, SettingsError, UnknownModelError
+from driftline.interest.model import InterestModel, fit_interest_model
 from driftline.learning.fit import fit_run
-from driftline.learning.names import choose_arms, make_model, make_models
+from driftline.learning.names import available, choose_arms, floor, make_model, make_models
 from driftline.learning.registry import load_run, versions_of
 from driftline.learning.settings import FitSettings, read_settings
 from driftline.learning.update import update_run
@@ -133,6 +137,23 @@ def test_an_update_learns_new_events_once(run_folder: Path, tmp_path: Path) -> N
     assert (second.new, again.version) == (0, run.version)
 
 
+def test_an_update_groups_interests_under_the_seed_of_the_fit(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, more, seeds = tmp_path / "run", tmp_path / "more.csv", []
+    dataset = load_run(run_folder).dataset
+    fit_run(dataset, folder, settings=CHEAP.model_copy(update={"seed": 5}))
+
+    def watched(*args: Any, **named: Any) -> InterestModel:
+        seeds.append(named["seed"])
+        return fit_interest_model(*args, **named)
+
+    monkeypatch.setattr(update, "fit_interest_model", watched)
+    more.write_text("user_id,item_id,time\nu3,i3,2024-03-24T03:00:00Z\n", encoding="utf-8")
+    update_run(folder, more)
+    assert seeds == [5]
+
+
 def test_the_version_that_had_not_seen_the_future_answers_the_past(run_folder: Path, tmp_path: Path) -> None:
     """With several versions the newest whose cutoff is not after `at` answers; hindsight is said."""
     folder = tmp_path / "run"
@@ -190,6 +211,15 @@ def test_settings_are_read_once_and_unknown_ones_refused(tmp_path: Path) -> None
         read_settings(None, size="huge")
     with pytest.raises(SettingsError, match="TOML"):
         read_settings(tmp_path / "nothing.toml")
+
+
+def test_where_only_an_order_is_known_popularity_stands_in_for_that_of_a_week(dataset: Dataset) -> None:
+    ordered = replace(dataset, order_only=True)
+    assert "popularity-7d" not in available(ordered)
+    assert floor(ordered) == ("popularity", "cooccurrence")
+    assert choose_arms(ordered)[0] == "popularity"
+    assert floor(dataset) == ("popularity-7d", "cooccurrence")
+    assert choose_arms(dataset)[0] == "popularity-7d"
 
 
 def test_names_construct_models_and_unknown_ones_are_refused(dataset: Dataset) -> None:

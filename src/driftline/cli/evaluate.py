@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from driftline.evaluation.compare import Evaluation
     from driftline.learning.settings import FitSettings
 
-ALWAYS = ("popularity-7d", "cooccurrence")
-"""The baselines that could embarrass every other model stand in every table."""
-
 TASK = "next-item"
 
 
@@ -102,12 +99,12 @@ def _run(
     progress: Progress,
 ) -> Evaluation:
     from driftline.evaluation.compare import evaluate as evaluate_models
-    from driftline.learning.names import BLEND, available, choose_arms, make_models
+    from driftline.learning.names import BLEND, available, choose_arms, floor, make_models
 
     possible = [name for name in available(dataset) if name != BLEND]
     arms = list(choose_arms(dataset, settings.arms))
     shown = _names(models, [*arms, BLEND], [*possible, BLEND])
-    shown += [name for name in ALWAYS if name in possible and name not in shown]
+    shown += [name for name in floor(dataset) if name not in shown]
     blended = arms if BLEND in shown else []
     fitted = list(dict.fromkeys([name for name in shown if name != BLEND] + blended))
     return evaluate_models(

@@ -29,11 +29,12 @@ class Entry:
     settings: str
     fitted: str
     needs_content: bool = False
+    needs_times: bool = False
 
 
 TABLE: Mapping[str, Entry] = {
     "popularity": Entry(f"{_MODELS}.popularity", "Popularity", "FittedPopularity"),
-    "popularity-7d": Entry(f"{_MODELS}.popularity", "RecentPopularity", "FittedRecentPopularity"),
+    "popularity-7d": Entry(f"{_MODELS}.popularity", "RecentPopularity", "FittedRecentPopularity", needs_times=True),
     "cooccurrence": Entry(f"{_MODELS}.cooccurrence", "Cooccurrence", "FittedCooccurrence"),
     "item-knn": Entry(f"{_MODELS}.neighbours", "ItemKNN", "FittedItemKNN"),
     "ease": Entry(f"{_MODELS}.ease", "EASE", "FittedEASE"),
@@ -52,6 +53,9 @@ NAMES: tuple[str, ...] = (*TABLE, BLEND)
 DEFAULT_ARMS = ("popularity-7d", "cooccurrence", "als", "content", "gru", "evolution")
 """The arms of the blend where nothing else is said, as far as the data allows."""
 
+_WITHOUT_TIMES = {"popularity-7d": "popularity"}
+"""What stands in where the data has an order alone: its last week cannot be known."""
+
 _WIDTH: Mapping[Size, float] = {"small": 0.5, "medium": 1.0, "large": 2.0}
 """The one dial: what the default width of a model is multiplied by."""
 
@@ -59,14 +63,24 @@ _WIDTH: Mapping[Size, float] = {"small": 0.5, "medium": 1.0, "large": 2.0}
 def available(dataset: Dataset) -> list[str]:
     """The short names of the models that the data allows, without the blend."""
     content = dataset.catalog.has_text or dataset.catalog.has_topics or dataset.catalog.attributes is not None
-    return [name for name, entry in TABLE.items() if content or not entry.needs_content]
+    times = not dataset.order_only
+    return [
+        name
+        for name, entry in TABLE.items()
+        if (content or not entry.needs_content) and (times or not entry.needs_times)
+    ]
+
+
+def floor(dataset: Dataset) -> tuple[str, ...]:
+    """The models that every table shows, so that others have something to be better than."""
+    return tuple(_stand_in(dataset, name) for name in ("popularity-7d", "cooccurrence"))
 
 
 def choose_arms(dataset: Dataset, asked: Sequence[str] | None = None) -> tuple[str, ...]:
     """The arms of the blend: those asked for, or the default ones that the data allows."""
     if asked is None:
         allowed = available(dataset)
-        return tuple(name for name in DEFAULT_ARMS if name in allowed)
+        return tuple(name for name in (_stand_in(dataset, arm) for arm in DEFAULT_ARMS) if name in allowed)
     for name in asked:
         _entry(name)
     return tuple(dict.fromkeys(asked))
@@ -112,6 +126,10 @@ def load_model(name: str, folder: Path) -> FittedModel:
 def load_blend(folder: Path) -> FittedBlend:
     """Read a saved blend and its arms."""
     return FittedBlend.load(folder, load_model)
+
+
+def _stand_in(dataset: Dataset, name: str) -> str:
+    return _WITHOUT_TIMES.get(name, name) if dataset.order_only else name
 
 
 def _entry(name: str) -> Entry:

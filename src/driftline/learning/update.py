@@ -36,8 +36,9 @@ def update_run(folder: Path, events_file: Path, *, progress: Progress | None = N
     blend = run.blend.update(more.log.positive)
     if progress:
         progress(1, 2, "update the interests")
+    seed = int(run.manifest.settings.get("seed", 0))
     interest = fit_interest_model(
-        dataset.log.positive, dataset.catalog, order_only=dataset.order_only, previous=run.interest
+        dataset.log.positive, dataset.catalog, order_only=dataset.order_only, previous=run.interest, seed=seed
     )
     manifest = replace(run.manifest, parent=run.version, cutoff_us=dataset.log.last_us + 1, shares=blend.shares)
     newer = save_run(folder, manifest, dataset, blend, interest)
