@@ -19,10 +19,7 @@ Protocol = Literal["last-item", "global-time"]
 
 
 def make_fold(dataset: Dataset, protocol: Protocol, *, tie: Tie = "file") -> Fold:
-    """The fold of a protocol; NotEnoughDataError where there is nothing to learn from or nobody to ask.
-
-    >>> make_fold(dataset, "global-time").test.histories  # doctest: +SKIP
-    """
+    """The fold of a protocol; NotEnoughDataError where there is nothing to learn from or nobody to ask."""
     if protocol not in get_args(Protocol):
         raise RequestError(f"expected protocol {' or '.join(get_args(Protocol))}, got {protocol!r}")
     fold = last_item_fold(dataset, tie=tie) if protocol == "last-item" else global_time_fold(dataset)
