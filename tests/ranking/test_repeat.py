@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from driftline.data.history import histories
+from driftline.data import events
+from driftline.data.history import histories, histories_until
 from driftline.data.split import global_time_fold
 from driftline.models.choosing import gain
 from driftline.models.popularity import Popularity
+from driftline.ranking import repeat
 from driftline.ranking.repeat import FittedRepeat, Repeat, own_arms
 
 
@@ -54,3 +56,23 @@ def test_it_comes_back_from_disk_and_grows_with_the_vocabulary(world, tmp_path):
 @pytest.mark.parametrize(("repeats", "names"), [("allow", ["repeat"]), ("exclude", [])])
 def test_it_is_an_arm_only_where_repeats_are_allowed(repeats, names):
     assert list(own_arms(repeats)) == names
+
+
+def test_batches_are_cut_by_the_events_that_they_hold(world, monkeypatch):
+    """Two thousand questions about one long history would otherwise be a thousand million events at once."""
+    monkeypatch.setattr(events, "EVENTS_PER_BATCH", 100)
+    log = world.dataset([(0, day % 3, day) for day in range(90)], n_items=3).log
+    asked = histories_until(log, np.arange(60, 90))
+    parts = list(asked.batches(1000))
+    assert [len(part) for part in parts] == [1] * 30
+    assert np.concatenate([part.end for part in parts]).tolist() == asked.end.tolist()
+    assert [len(part) for part in histories_until(log, np.arange(30)).batches(7)][:2] == [7, 7]
+
+
+def test_of_a_very_long_history_the_last_events_count(world, monkeypatch):
+    monkeypatch.setattr(repeat, "MOST_READ", 2)
+    log = world.dataset([(0, 0, 0), (0, 1, 2), (0, 2, 4)], n_items=3).log
+    scores = FittedRepeat(Repeat(), np.ones(3, np.float32)).score(histories_until(log, np.array([2])))
+    longer = FittedRepeat(Repeat(), np.ones(3, np.float32)).score(log.history("u0", 10 * world.DAY))
+    assert (scores[0] > 0).tolist() == [True, True, False]
+    assert (longer[0] > 0).tolist() == [False, True, True]

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+MOST_READ = 10_000
+"""Models that count every event read the last so many of a history: what is older changes nothing but the cost."""
+
+EVENTS_PER_BATCH = 4_000_000
+"""How many events the histories of one batch may hold as they are read."""
+
+
 @dataclass(frozen=True, eq=False)
 class EventLog:
     """Events sorted by (user_row, time_us, file order); all columns have shape [n_events].
@@ -188,10 +195,20 @@ class Histories:
         """Some of the queries, in the order given."""
         return Histories(self.log, self.start[queries], self.end[queries], self.at_us[queries], self.user_row[queries])
 
+    def cuts(self, size: int) -> Iterator[slice]:
+        """Consecutive slices of at most `size` queries, fewer where histories are long: each fits into memory."""
+        ends = np.cumsum(np.minimum(self.lengths, MOST_READ))
+        first, read = 0, 0
+        while first < len(self):
+            within = int(np.searchsorted(ends, read + EVENTS_PER_BATCH, side="right"))
+            last = min(max(within, first + 1), first + size, len(self))
+            yield slice(first, last)
+            first, read = last, int(ends[last - 1])
+
     def batches(self, size: int) -> Iterator[Histories]:
-        """Consecutive parts of at most `size` queries."""
-        for first in range(0, len(self), size):
-            yield self.take(slice(first, first + size))
+        """The parts of `cuts`."""
+        for part in self.cuts(size):
+            yield self.take(part)
 
     def last(self, n: int) -> Histories:
         """The same questions with only the last `n` events of each history."""

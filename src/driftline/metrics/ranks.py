@@ -101,8 +101,8 @@ def _blocks(score: Score, targets: Targets) -> Iterator[tuple[NDArray[np.int64],
     """Blocks of (query numbers, scores with -inf where not allowed, what is allowed) that fit into memory."""
     n_items = targets.train.n_items
     size = max(1, CELLS_PER_BATCH // max(n_items, 1))
-    for first in range(0, len(targets.histories), size):
-        queries = np.arange(first, min(first + size, len(targets.histories)))
+    for part in targets.histories.cuts(size):
+        queries = np.arange(part.start, part.stop)
         scores = checked(score(targets.histories.take(queries)), (len(queries), n_items))
         allowed = targets.allowed(queries)
         yield queries, np.where(allowed, scores, np.float32(-np.inf)), allowed

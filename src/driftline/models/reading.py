@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from driftline.data.events import EventLog
+from driftline.data.events import MOST_READ, EventLog
 from driftline.data.history import Histories
 from driftline.errors import NotEnoughDataError
 
@@ -87,7 +87,7 @@ def _flat(
     histories: Histories, n_items: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Positive events of known items of all histories: item, query, age in moments, weight; ordered by query, time."""
-    log = histories.log
+    log, histories = histories.log, histories.last(MOST_READ)
     if not len(log):
         empty = np.zeros(0, np.int64)
         return empty, empty, empty, np.zeros(0, np.float32)

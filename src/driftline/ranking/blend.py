@@ -167,7 +167,7 @@ class FittedBlend:
         shape = (len(histories), histories.log.n_items)
         mask = np.ones(shape, bool) if allowed is None else np.tile(allowed, (len(histories), 1))
         if self.exclude_history:
-            positions, query = histories.flat()
+            positions, query = histories.distinct()
             mask[query, histories.log.item_row[positions]] = False
         return mask
 

@@ -105,13 +105,13 @@ def _scale(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _candidates(arms: Mapping[str, FittedModel], sample: Targets) -> Candidates:
     """The union of the arms' best for every query of a sample, batch by batch."""
-    n_queries, n_items = len(sample.histories), sample.train.n_items
+    n_items = sample.train.n_items
     size = max(1, CELLS_PER_BATCH // max(n_items * len(arms), 1))
     parts = []
-    for first in range(0, n_queries, size):
-        queries = np.arange(first, min(first + size, n_queries))
+    for cut in sample.histories.cuts(size):
+        queries = np.arange(cut.start, cut.stop)
         part = candidates_of(arm_scores(arms, sample.histories.take(queries)), sample.allowed(queries))
-        parts.append(Candidates(part.query + first, part.item, part.features))
+        parts.append(Candidates(part.query + cut.start, part.item, part.features))
     joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("query", "item", "features"))
     return Candidates(*joined)
 

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from driftline.data.catalog import Catalog
 from driftline.data.dataset import Repeats
-from driftline.data.events import EventLog
+from driftline.data.events import MOST_READ, EventLog
 from driftline.data.history import Histories
 from driftline.data.targets import Targets
 from driftline.models.base import Model
@@ -78,6 +78,7 @@ class FittedRepeat:
 
     def score(self, histories: Histories, items: Rows | None = None) -> Scores:
         """Decayed counts times rates, 0 for an item that is not in the history; [n_queries, n_items or len(items)]."""
+        histories = histories.last(MOST_READ)
         log, n_items = histories.log, histories.log.n_items
         positions, query = histories.flat()
         days = (histories.at_us[query] - log.time_us[positions]) / US_PER_DAY
