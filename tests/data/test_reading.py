@@ -311,3 +311,36 @@ def test_a_time_column_of_another_type_is_refused(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "events.parquet")
     with pytest.raises(DatasetError, match="expected times as text, numbers or datetimes"):
         read_dataset(tmp_path)
+
+
+def test_a_damaged_gzip_stream_is_one_line(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress((GOOD + "".join(f"u,i{n},2011-01-02\n" for n in range(999))).encode()))
+    packed[40:80] = bytes(byte ^ 0x5A for byte in packed[40:80])
+    (tmp_path / "events.csv.gz").write_bytes(packed)
+    with pytest.raises(DatasetError, match="expected a readable table"):
+        read_dataset(tmp_path)
+
+
+def test_a_line_of_json_nested_beyond_reason_is_damaged(tmp_path: Path) -> None:
+    deep = '{"user_id": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    dataset = read_dataset(
+        folder_of(tmp_path, events__jsonl=f'{{"user_id":"u","item_id":"a","time":"2011"}}\n{deep}\n')
+    )
+    assert codes(dataset)["damaged_lines"] == 1
+    assert len(dataset.log) == 1
+
+
+def test_a_byte_order_mark_costs_no_line_of_json(tmp_path: Path) -> None:
+    line = '{"user_id":"u","item_id":"a","time":"2011-01-01"}\n'
+    dataset = read_dataset(folder_of(tmp_path, events__jsonl=f"\ufeff{line}"))
+    assert events_of(dataset) == [("u", "a", DAY)]
+    assert "damaged_lines" not in codes(dataset)
+
+
+def test_a_panic_of_the_engine_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def panic(*_: object, **__: object) -> None:
+        raise pl.exceptions.PanicException("offset + length <= self.length")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    with pytest.raises(DatasetError, match="expected a readable table"):
+        read_dataset(folder_of(tmp_path, events__parquet="anything"))

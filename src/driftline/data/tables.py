@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 import polars as pl
 import pyarrow.parquet
-from polars.exceptions import NoDataError, PolarsError
+from polars.exceptions import NoDataError, PanicException, PolarsError
 
 from driftline.errors import DatasetError
 
@@ -59,7 +60,8 @@ def read_table(path: Path) -> TableFile:
         return readers[suffix](path)
     except NoDataError:
         raise DatasetError(f"expected a table with a header in {path}, got an empty file; fill or remove it") from None
-    except (PolarsError, OSError, EOFError, ValueError) as error:
+    # A damaged file can also end deep in a decompressor, in the stack of the JSON parser or in a panic of the engine.
+    except (PolarsError, PanicException, OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
         what = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise DatasetError(f"expected a readable table in {path}, got: {what}; write the file again") from None
 
@@ -183,12 +185,12 @@ def _read_jsonl(path: Path) -> TableFile:
 def _read_jsonl_by_line(path: Path) -> TableFile:
     """The slow way round, for files with lines that are not JSON objects or bytes that are not UTF-8."""
     records, damaged = [], []
-    for number, line in enumerate(path.read_bytes().decode("utf-8", "replace").split("\n"), start=1):
+    for number, line in enumerate(path.read_bytes().decode("utf-8-sig", "replace").split("\n"), start=1):
         if not line.strip():
             continue
         try:
             records.append({str(key): _json_text(value) for key, value in json.loads(line, parse_int=str).items()})
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             damaged.append(f"line {number}: {line[:60]}")
     if not records and damaged:
         raise ValueError(f"no line that is a JSON object, such as {damaged[0]}")
