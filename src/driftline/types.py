@@ -42,6 +42,10 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(m|min|h|d|w)")
 _UNIT_US = {"m": US_PER_MINUTE, "min": US_PER_MINUTE, "h": US_PER_HOUR, "d": US_PER_DAY, "w": 7 * US_PER_DAY}
 
 
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The calendar's first and last microsecond: years 1 and 9999. Positions, and what follows the last, lie beyond."""
+
+
 def parse_time(text: str) -> int:
     """Read one ISO-8601 moment as microseconds UTC; without a zone it is UTC, a bare date is 00:00Z.
 
@@ -64,12 +68,12 @@ def to_us(moment: datetime) -> int:
 
 
 def format_time(time_us: int) -> str:
-    """RFC 3339 UTC text of a moment, without a fraction when there is none.
+    """RFC 3339 UTC text of a moment, without a fraction when there is none; beyond the calendar, the calendar's end.
 
     >>> format_time(86_400_000_000)
     '1970-01-02T00:00:00Z'
     """
-    moment = _EPOCH + timedelta(microseconds=int(time_us))
+    moment = _EPOCH + timedelta(microseconds=min(max(int(time_us), _FIRST_US), _LAST_US))
     return moment.isoformat().replace("+00:00", "Z")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from driftline.data.settings import TimeSettings
 from driftline.data.times import read_positions, read_times
-from driftline.types import parse_time
+from driftline.types import format_time, parse_time
 
 MOMENT = parse_time("2011-09-01T14:30:05.250Z")
 
@@ -116,3 +116,10 @@ def test_positions_stay_what_they_are() -> None:
     reading = read_positions(pl.Series(["3", "1", "x", None]))
     assert reading.time_us[:2].tolist() == [3, 1]
     assert np.array_equal(reading.good, [True, True, False, False])
+
+
+def test_a_moment_beyond_the_calendar_is_written_as_its_end() -> None:
+    """The moment after the last of year 9999, a position, and an hour that a zone moves out of the calendar."""
+    assert format_time(253_402_300_800_000_000) == format_time(2**63 - 1) == "9999-12-31T23:59:59.999999Z"
+    assert format_time(-(2**63)) == "0001-01-01T00:00:00Z"
+    assert format_time(parse_time("9999-12-31T23:59:59-12:00")).startswith("9999")
