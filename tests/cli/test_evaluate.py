@@ -98,6 +98,9 @@ def test_an_order_without_times_is_evaluated_by_last_item_and_refuses_the_other(
         (["--seeds", "0"], "at least one seed"),
         (["--seeds", "many"], "expected --seeds"),
         (["--out", "no/such/folder/figures.json"], "expected --out in a folder that exists"),
+        (["--out", "."], "expected --out as a file"),
+        (["--out", ""], "expected --out as a file"),
+        (["--minutes", "inf"], "setting minutes"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_exit_code_2(driftline, shop, arguments, word):
@@ -123,3 +126,19 @@ def test_seeds_are_a_count_or_a_list():
     assert read_seeds("1, 2,5,1") == (1, 2, 5)
     with pytest.raises(RequestError):
         read_seeds("-1")
+
+
+def test_a_disk_that_fills_names_the_file_and_keeps_what_was_there(driftline, shop, tmp_path, monkeypatch):
+    out = tmp_path / "figures.json"
+    out.write_text("before", encoding="utf-8")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    code, _, err = driftline("evaluate", shop, "--models", "popularity", "--out", out)
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "figures.json: No space left" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
+    assert out.read_text(encoding="utf-8") == "before"

@@ -106,6 +106,8 @@ WRONG = {
     ("--user", "u3", "--exclude", "i99"): (2, "i99"),
     ("--user", "u3", "--where", "colour = 'red'"): (2, "item_id, title, text, topics, price"),
     ("--user", "u3", "--at", "soon"): (2, "ISO-8601"),
+    ("--user", "u3", "--at", ""): (2, "ISO-8601"),
+    ("--user", "u3", "--where", ""): (2, "expected more"),
     ("--user", "u3", "-k", "0"): (2, "k between"),
     ("--user", "u3", "--diversity", "2"): (2, "between 0 and 1"),
     ("--user", "u3", "--horizon", "later"): (2, "later"),

@@ -11,7 +11,7 @@ import typer
 
 from driftline.cli.app import app
 from driftline.cli.output import console, print_json, progress_bar
-from driftline.errors import RequestError, UnknownModelError
+from driftline.errors import RequestError, SaveError, UnknownModelError
 from driftline.types import Progress, Size
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def evaluate(
 
     _require("--task", task, (TASK,))
     _require("--tie", tie, ("file", "hash"))
-    if out and not out.parent.is_dir():
-        raise RequestError(f"expected --out in a folder that exists, got {out}; make {out.parent} first")
+    if out is not None:
+        _require_writable(out)
     settings = read_settings(config, size=size, minutes=minutes)
     chosen = read_seeds(seeds, settings.seed)
     with progress_bar() as progress:
@@ -147,11 +147,23 @@ def _require(option: str, value: str, known: Sequence[str]) -> None:
         raise RequestError(f"expected {option} {' or '.join(known)}, got {value!r}")
 
 
+def _require_writable(out: Path) -> None:
+    """Before anything is learned: RequestError where no file can be written under that name."""
+    if out.is_dir():
+        raise RequestError(f"expected --out as a file, got the folder {out}; name a file in it")
+    if not out.parent.is_dir():
+        raise RequestError(f"expected --out in a folder that exists, got {out}; make {out.parent} first")
+
+
 def _write(file: Path, document: dict[str, Any]) -> None:
     """Write beside and rename, so that what was there survives a failure."""
     draft = file.with_name(f".{file.name}.draft")
     try:
         draft.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n", encoding="utf-8")
         draft.replace(file)
+    except OSError as error:
+        raise SaveError(
+            f"could not write {file}: {error.strerror}; what was there is untouched; free some space"
+        ) from error
     finally:
         draft.unlink(missing_ok=True)

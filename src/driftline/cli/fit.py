@@ -28,7 +28,7 @@ def fit(
     from driftline.learning.fit import fit_run
     from driftline.learning.settings import read_settings
 
-    names = tuple(name.strip() for name in arms.split(",")) if arms else None
+    names = tuple(name.strip() for name in arms.split(",")) if arms is not None else None
     settings = read_settings(config, size=size, minutes=minutes, arms=names, seed=seed)
     with progress_bar() as progress:
         progress(0, 1, f"read {folder}")

@@ -33,7 +33,7 @@ def interests(
     from driftline.interest.reading import require_user
     from driftline.learning.registry import load_run
 
-    at_us = parse_time(at) if at else None
+    at_us = None if at is None else parse_time(at)
     run = load_run(folder, at_us)
     require_user(run.dataset.log, user)
     moment = run.cutoff_us if at_us is None else at_us

@@ -45,7 +45,7 @@ def recommend(
     """Recommend items to a user, each with its reason and what each model brought."""
     from driftline.learning.registry import load_run
 
-    at_us = parse_time(at) if at else None
+    at_us = None if at is None else parse_time(at)
     run = load_run(folder, at_us)
     moment = run.cutoff_us if at_us is None else at_us
     slate = run.recommender(moment).recommend(

@@ -23,7 +23,7 @@ class FitSettings(BaseModel):
 
     size: Size = "medium"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    minutes: Annotated[float, Field(gt=0)] | None = None
+    minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     arms: tuple[str, ...] | None = None
     clean: Literal["default", "strict"] = "default"
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -69,7 +69,7 @@ class Recommender:
         allowed = showable(self.log, self.catalog, user_row, at_us, "exclude" if unseen else self.repeats) & excluding(
             self.catalog, exclude
         )
-        if where:
+        if where is not None:
             allowed &= filter_mask(where, self.catalog)
         past = histories(self.log.positive, np.array([user_row], np.int32), np.array([at_us], np.int64))
         if not personal(past):
