@@ -269,6 +269,7 @@ GOOD = "user_id,item_id,time\nu,a,2011-01-01\n"
         ({"events__csv": "user_id,item_id\nu,a\n"}, "order_only = true"),
         ({"events__csv": "user_id,item_id,time\nu,a,12/1/2010 8:26\n"}, "unreadable_time"),
         ({"events__csv": GOOD, "events__jsonl": "{}"}, "keep the right one"),
+        ({"events__csv": GOOD, "dataset__toml": "[events.view]\nweight = 1e30"}, "less than or equal to 1000000"),
         ({"events__csv": "user_id,item_id,time\nu,a,2011-01-01,x\n"}, "more fields"),
         ({"events__csv": 'user_id,item_id,time\nu,a,"2011-01-01\n'}, "expected a readable table"),
         ({"events__csv": "user_id,item_id,time,time\nu,a,1,2\n"}, "'time' twice"),

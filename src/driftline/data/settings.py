@@ -37,7 +37,7 @@ class KindSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weight: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    weight: Annotated[float, Field(ge=-1e6, le=1e6)] | None = None
     target: bool | None = None
 
 
