@@ -13,6 +13,7 @@ import pytest
 import driftline.learning.registry as registry
 import driftline.learning.update as update
 from driftline.data.dataset import Dataset
+from driftline.data.more import MoreEvents
 from driftline.data.reading import read_dataset
 from driftline.errors import NotEnoughDataError, RequestError, RunError, SaveError, SettingsError, UnknownModelError
 from driftline.interest.model import InterestModel, fit_interest_model
@@ -21,6 +22,7 @@ from driftline.learning.names import available, choose_arms, floor, make_model, 
 from driftline.learning.registry import load_run, versions_of
 from driftline.learning.settings import FitSettings, read_settings
 from driftline.learning.update import update_run
+from driftline.types import parse_time
 
 CHEAP = FitSettings(arms=("popularity-7d", "cooccurrence"))
 
@@ -233,3 +235,38 @@ def test_names_construct_models_and_unknown_ones_are_refused(dataset: Dataset) -
         make_models(["popularity"], FitSettings(models={"cooccurrence": {"last": 7}}))
     small, large = make_model("gru", size="small"), make_model("gru", size="large")
     assert large.dim == 4 * small.dim  # type: ignore[attr-defined]
+
+
+def test_of_two_updates_at_once_the_later_says_that_it_is_late(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It loses nothing: the same update again learns its events upon those of the other."""
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text("user_id,item_id,time\nu3,i3,2024-03-28\n", encoding="utf-8")
+    second.write_text("user_id,item_id,time\nu4,i4,2024-03-29\n", encoding="utf-8")
+    read = update.read_more_events
+
+    def slowly(file: Path, dataset: Dataset) -> MoreEvents:
+        monkeypatch.setattr(update, "read_more_events", read)
+        update_run(folder, first)
+        return read(file, dataset)
+
+    monkeypatch.setattr(update, "read_more_events", slowly)
+    with pytest.raises(SaveError, match="another process; update again"):
+        update_run(folder, second)
+    run, report = update_run(folder, second)
+    assert report.new == 1
+    assert run.dataset.log.last_us == parse_time("2024-03-29")
+    assert parse_time("2024-03-28") in run.dataset.log.time_us
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next_save(
+    dataset: Dataset, run_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    (folder / "versions" / ".draft-killed" / "data").mkdir(parents=True)
+    run = fit_run(dataset, folder, settings=CHEAP)
+    assert [path.name for path in (folder / "versions").iterdir()] == [run.version]

@@ -7,17 +7,20 @@
                         /interest/ topics, dynamics, forecast weights
 
 A version is written beside the others and renamed into place when it is whole, then `current.json` is replaced; so
-whatever goes wrong on the way, the version that answered before still answers.
+whatever goes wrong on the way, the version that answered before still answers. One process saves at a time, and an
+update only upon the version that it learned from, so that of two at once none loses its events in silence.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,7 @@ FORMAT = 1
 CURRENT = "current.json"
 VERSIONS = "versions"
 MANIFEST = "run.json"
+DRAFT = ".draft-"
 
 
 @dataclass(frozen=True)
@@ -100,13 +104,15 @@ def save_run(folder: Path, manifest: Manifest, dataset: Dataset, blend: FittedBl
     try:
         versions = folder / VERSIONS
         versions.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=versions))
-        try:
-            written = _write_version(draft, manifest, dataset, blend, interest)
-            _publish(draft, versions / written.version)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        _replace_json(folder / CURRENT, {"format": FORMAT, "version": written.version})
+        with _alone(versions):
+            _require_current(folder, manifest.parent)
+            draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=versions))
+            try:
+                written = _write_version(draft, manifest, dataset, blend, interest)
+                _publish(draft, versions / written.version)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+            _replace_json(folder / CURRENT, {"format": FORMAT, "version": written.version})
     except OSError as error:
         raise SaveError(
             f"could not write {folder}: {error.strerror or error}; what was there still answers; free some space"
@@ -169,6 +175,27 @@ def _write_version(
     for path in _files(draft):
         _sync(path)
     return Manifest(**facts)
+
+
+@contextmanager
+def _alone(versions: Path) -> Iterator[None]:
+    """Wait until no other process saves into the run; what a killed one left half written goes."""
+    handle = os.open(versions, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for left in versions.glob(f"{DRAFT}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _require_current(folder: Path, parent: str | None) -> None:
+    """SaveError where another process has saved since this one read the version that it learns upon."""
+    if parent is not None and (current := _version_for(folder, None)) != parent:
+        raise SaveError(
+            f"expected version {parent} to answer still in {folder}, got {current} from another process; update again"
+        )
 
 
 def _publish(draft: Path, place: Path) -> None:
