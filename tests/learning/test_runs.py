@@ -270,3 +270,37 @@ def test_what_a_killed_process_left_half_written_goes_with_the_next_save(
     (folder / "versions" / ".draft-killed" / "data").mkdir(parents=True)
     run = fit_run(dataset, folder, settings=CHEAP)
     assert [path.name for path in (folder / "versions").iterdir()] == [run.version]
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        ('"cutoff_us": 17', '"cutoff_us": 18'),
+        ('"sha256": {', '"sha256": null, "was": {'),
+        ('"seed": 0', '"seed": 1'),
+        ('"format": 2', '"format": 99'),
+    ],
+)
+def test_what_a_version_says_of_itself_cannot_change_unnoticed(
+    run_folder: Path, tmp_path: Path, said: str, instead: str
+) -> None:
+    """A cutoff of another day would say hindsight where there is none; no altered manifest is believed."""
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    (file,) = folder.glob("versions/*/run.json")
+    text = file.read_text(encoding="utf-8")
+    assert said in text
+    file.write_text(text.replace(said, instead, 1), encoding="utf-8")
+    with pytest.raises(RunError, match="fit again"):
+        load_run(folder)
+
+
+def test_a_run_of_another_format_is_refused_by_the_file_that_names_its_version(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    current = folder / "current.json"
+    current.write_text(current.read_text(encoding="utf-8").replace('"format": 2', '"format": 99'), encoding="utf-8")
+    with pytest.raises(RunError, match="in format 2, got 99"):
+        load_run(folder)

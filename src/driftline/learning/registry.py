@@ -32,12 +32,12 @@ from driftline.errors import RequestError, RunError, SaveError
 from driftline.interest.model import InterestModel
 from driftline.learning.names import load_blend
 from driftline.models.base import FittedModel
-from driftline.models.storage import file_sha256
+from driftline.models.storage import SEAL, file_sha256, sealed
 from driftline.ranking.blend import FittedBlend
 from driftline.ranking.recommender import Recommender
 from driftline.types import format_time
 
-FORMAT = 1
+FORMAT = 2
 CURRENT = "current.json"
 VERSIONS = "versions"
 MANIFEST = "run.json"
@@ -140,6 +140,8 @@ def read_manifest(place: Path) -> Manifest:
     document = _read_json(place / MANIFEST)
     if document.get("format") != FORMAT:
         raise RunError(f"expected {place} in format {FORMAT}, got {document.get('format')}; fit again")
+    if document.pop(SEAL, None) is None or sealed(document) != (place / MANIFEST).read_text(encoding="utf-8"):
+        raise RunError(f"expected {MANIFEST} as it was saved in {place}, got an altered one; fit again")
     try:
         return Manifest(**document["manifest"])
     except (KeyError, TypeError) as error:
@@ -171,7 +173,7 @@ def _write_version(
     content = {key: value for key, value in facts.items() if key != "seconds"} | {"files": sums}
     facts["version"] = _digest(content)[:12]
     document = {"format": FORMAT, "driftline": __version__, "manifest": facts, "sha256": sums}
-    (draft / MANIFEST).write_text(json.dumps(document, indent=2, allow_nan=False), encoding="utf-8")
+    (draft / MANIFEST).write_text(sealed(document), encoding="utf-8")
     for path in _files(draft):
         _sync(path)
     return Manifest(**facts)
@@ -210,8 +212,15 @@ def _publish(draft: Path, place: Path) -> None:
 def _version_for(folder: Path, at_us: int | None) -> str:
     if not (folder / CURRENT).is_file():
         raise RequestError(f"expected a run folder with {CURRENT}, got {folder}; make one with driftline fit")
-    current = _read_json(folder / CURRENT).get("version")
-    if not isinstance(current, str) or not (folder / VERSIONS / current / MANIFEST).is_file():
+    document = _read_json(folder / CURRENT)
+    if document.get("format") != FORMAT:
+        raise RunError(f"expected {folder} in format {FORMAT}, got {document.get('format')}; fit again")
+    current = document.get("version")
+    if (
+        not isinstance(current, str)
+        or Path(current).name != current
+        or not (folder / VERSIONS / current / MANIFEST).is_file()
+    ):
         raise RunError(f"expected the version that {folder / CURRENT} names, got {current!r}; fit again")
     if at_us is None:
         return current

@@ -41,10 +41,10 @@ def write_header(folder: Path, name: str, settings: Mapping[str, Any], files: li
         "settings": dict(settings),
         "sha256": {file.name: file_sha256(file) for file in files},
     }
-    (folder / HEADER).write_text(_sealed(header), encoding="utf-8")
+    (folder / HEADER).write_text(sealed(header), encoding="utf-8")
 
 
-def _sealed(header: Mapping[str, Any]) -> str:
+def sealed(header: Mapping[str, Any]) -> str:
     """The text of a header with the hash of itself at its end, so that no byte of it can change unnoticed."""
     body = json.dumps(header, indent=2, allow_nan=False)
     return json.dumps({**header, SEAL: hashlib.sha256(body.encode()).hexdigest()}, indent=2, allow_nan=False)
@@ -72,7 +72,7 @@ def read_header(folder: Path, name: str) -> dict[str, Any]:
         raise RunError(f"expected a readable {HEADER} for model {name}, got {error!r}; fit again") from error
     if format_ != FORMAT or model != name:
         raise RunError(f"expected model {name} in format {FORMAT}, got {model} in format {format_}; fit again")
-    if seal is None or _sealed(header) != text:
+    if seal is None or sealed(header) != text:
         raise RunError(f"expected {HEADER} of model {name} as it was saved, got an altered one; fit again")
     for file, expected in sums.items():
         path = folder / Path(file).name
