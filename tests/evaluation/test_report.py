@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from driftline.evaluation.compare import evaluate
 from driftline.evaluation.report import difference, print_evaluation
+from driftline.metrics.bootstrap import Estimate
 
 
 def printed(evaluation, width=160) -> str:
@@ -68,3 +70,10 @@ def test_an_arm_that_the_blend_goes_without_is_named(world):
     assert set(found.shares) == {"successor"}
     assert set(found.dropped) == set(found.as_json()["dropped"]) >= {"chance"}
     assert f"left out of the blend: chance ({found.dropped['chance']})" in printed(found)
+
+
+def test_after_a_figure_stands_half_of_its_interval(found):
+    """From .40 to .62 is .22, so what is printed is .11; the figure itself need not be in the middle."""
+    row = dict.fromkeys(found.models["again"], Estimate(0.5, 0.4, 0.62))
+    text = printed(replace(found, models={**found.models, "again": row}))
+    assert text.count(".5000 ±.1100") == 4
