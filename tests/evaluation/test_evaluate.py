@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from driftline.data.split import global_time_fold
 from driftline.errors import NotEnoughDataError, RequestError
@@ -198,3 +199,51 @@ def test_too_little_data_is_said_in_one_line(world):
         evaluate(world.ring(), {})
     with pytest.raises(RequestError, match="last-item or global-time"):
         make_fold(world.ring(), "random")
+
+
+def listed(data, *, from_day):
+    """The dataset with every item in its catalog; item i can be had from day `from_day[i]`."""
+    available = np.array(from_day, np.int64) * 86_400_000_000
+    return replace(
+        data, catalog=replace(data.catalog, listed=np.ones(len(available), bool), available_from_us=available)
+    )
+
+
+def test_coverage_is_a_share_of_all_that_could_be_shown_by_the_last_question(world):
+    """Days 90 to 99 are asked; item 2 is there from day 95 and is shown from then on, item 3 is never there."""
+    data = world.dataset([(0, day % 2, day) for day in range(100)], n_items=4, repeats="allow")
+    found = evaluate(listed(data, from_day=[0, 0, 95, 1000]), {"equal": world.Fixed()})
+    assert found.models["equal"]["coverage@10"].value == 1
+
+
+def test_a_target_that_comes_at_the_moment_asked_is_a_candidate(world):
+    data = world.dataset([(0, 0, 1), (0, 1, 50), (0, 2, 60)], n_items=3, repeats="exclude")
+    fold = global_time_fold(listed(data, from_day=[0, 50, 61]), cutoff_us=40 * 86_400_000_000)
+    assert questions(fold, 1).outside == 1, "item 1 comes on the day that it is taken, item 2 the day after"
+
+
+def test_seconds_of_a_fit_are_the_mean_over_seeds(world):
+    seconds = []
+    found = evaluate(
+        world.ring(), {"chance": world.Chance()}, seeds=(0, 1, 2), watch=lambda one: seconds.append(dict(one.seconds))
+    )
+    assert found.fit_seconds["chance"] == pytest.approx(sum(one["chance"] for one in seconds) / 3)
+
+
+TWO = [(0, 1, 1), (1, 0, 1), *[(0, 0, day) for day in range(2, 101)]]
+"""User 0 had items 0 and 1, user 1 had item 0: as sets of users the items are (1, 1) and (1, 0)."""
+
+
+def test_without_topics_items_are_as_unlike_as_the_sets_of_users_who_had_them(world):
+    found = evaluate(world.dataset(TWO, n_items=2, repeats="allow"), {"equal": world.Fixed()})
+    assert found.distance == "users"
+    assert found.models["equal"]["diversity@10"].value == pytest.approx(1 - 1 / np.sqrt(2))
+
+
+@pytest.mark.parametrize(("topics", "unlike"), [([[1, 0], [1, 0]], 0), ([[1, 0], [0, 1]], 1)])
+def test_with_topics_items_are_as_unlike_as_their_topics(world, topics, unlike):
+    data = world.dataset(TWO, n_items=2, repeats="allow")
+    catalog = replace(data.catalog, topic_names=("x", "y"), topics=sparse.csr_matrix(np.array(topics, np.float32)))
+    found = evaluate(replace(data, catalog=catalog), {"equal": world.Fixed()})
+    assert found.distance == "topics"
+    assert found.models["equal"]["diversity@10"].value == pytest.approx(unlike)
