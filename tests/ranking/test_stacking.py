@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import check_grad
 
+from driftline.data.split import global_time_fold
 from driftline.ranking.candidates import Candidates
-from driftline.ranking.stacking import L2, Choices, crossfitted, fit_weights, gain, loss
+from driftline.ranking.stacking import L2, Choices, choices_of, crossfitted, fit_weights, gain, loss
 from driftline.ranking.stacking import _loss_and_gradient as both
 
 
@@ -72,3 +73,22 @@ def test_no_choices_at_all_leave_the_start_and_are_no_number_trouble():
     empty = Choices(empty.candidates, np.zeros(0, int), np.zeros(0), np.zeros(1, int))
     assert fit_weights(empty).tolist() == [1, 1]
     assert crossfitted(empty) == (0.0, 0.0)
+
+
+def test_users_count_the_same_and_what_is_no_candidate_is_missing(world):
+    """User 0 is asked four times, each a quarter of a half; user 1 once, a half. Item 3 is nobody's candidate."""
+    taken = joined(world)
+    assert taken.chosen.tolist() == [0, 4, 6, 13]
+    np.testing.assert_allclose(taken.weight, [1 / 8, 1 / 8, 1 / 8, 1 / 2])
+
+
+def test_all_questions_of_a_user_are_in_one_half(world):
+    assert joined(world).fold.tolist() == [0, 0, 0, 0, 1]
+
+
+def joined(world):
+    """Targets 0, 1, 0, 3 of user 0 and 1 of user 1, one a day, with items 0, 1, 2 as candidates of each question."""
+    rows = [(0, 0, 1), (1, 0, 1), (0, 0, 10), (0, 1, 11), (0, 0, 12), (0, 3, 13), (1, 1, 14)]
+    targets = global_time_fold(world.dataset(rows, n_items=4, repeats="allow"), cutoff_us=5 * world.DAY).test
+    query, item = np.repeat(np.arange(5), 3), np.tile(np.arange(3), 5)
+    return choices_of(Candidates(query, item, np.ones((15, 1), np.float32)), targets)
