@@ -76,3 +76,10 @@ def test_of_a_very_long_history_the_last_events_count(world, monkeypatch):
     longer = FittedRepeat(Repeat(), np.ones(3, np.float32)).score(log.history("u0", 10 * world.DAY))
     assert (scores[0] > 0).tolist() == [True, True, False]
     assert (longer[0] > 0).tolist() == [False, True, True]
+
+
+def test_half_lives_that_are_given_are_kept_with_and_without_a_validation(world):
+    fold = global_time_fold(world.ring(n_users=120, noise=0.1, again=0.8))
+    given = Repeat(half_life_days=3.0, half_life_moments=2.0)
+    assert given.fit(fold.inner).settled() == given
+    assert given.fit(fold.inner, validation=fold.stop).settled() == given
