@@ -247,3 +247,46 @@ def test_distinct_items_of_histories_are_the_set_of_their_items(rows):
     all_items = targets.histories.log.item_row[everything]
     for q in range(len(targets.histories)):
         assert sorted(items[query == q]) == sorted(set(all_items[of == q]))
+
+
+@pytest.mark.parametrize(
+    "fold",
+    [
+        last_item_fold(dataset([(u, (u + t) % 8, t) for u in range(30) for t in range(20)]), seed=5),
+        global_time_fold(dataset([(u, (u + t) % 8, t) for u in range(30) for t in range(20)]), seed=5),
+        production_fold(dataset([(u, (u + t) % 8, t) for u in range(30) for t in range(20)]), seed=5),
+    ],
+    ids=["last item", "global time", "production"],
+)
+def test_the_first_half_of_the_users_stops_training_and_the_other_teaches_the_blend(fold):
+    first = user_halves(fold.train.users, seed=5)
+    assert sorted(set(fold.stop.user_row)) == np.flatnonzero(first).tolist()
+    assert sorted(set(fold.stack.user_row)) == np.flatnonzero(~first).tolist()
+
+
+def test_last_item_ranks_items_whose_date_has_not_come():
+    data = dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3)], n_items=5, repeats="allow")
+    late = replace(data, catalog=replace(data.catalog, available_from_us=np.full(5, 1000)))
+    assert last_item_fold(late).test.allowed(np.array([0]))[0].all()
+
+
+def test_a_user_of_one_event_trains_a_production_fold_of_an_order_and_is_not_asked():
+    fold = production_fold(dataset([(0, 0, 1), (0, 1, 2), (1, 4, 1)], order_only=True))
+    assert asked(fold.stop) + asked(fold.stack) == [(0, [0], 1)]
+    assert rows_of(fold.inner) == [(0, 0, 1), (1, 4, 1)]
+
+
+RETURNED = {"rows": [(0, 7, 0)] * 10 + [(0, t % 8, t) for t in range(10)], "kinds": [1] * 10 + [0] * 10}
+"""Ten returns at 0, then a purchase at each of 0 … 9: the 0.9 quantile is 7.1 with the returns, 8.1 without."""
+
+
+def test_the_cutoff_counts_events_that_are_not_positive_too():
+    fold = global_time_fold(dataset(**RETURNED))
+    assert fold.cutoff_us == 8
+    assert rows_of(fold.train) == [(0, t, t) for t in range(8)]
+
+
+def test_the_cutoff_of_the_validation_counts_them_too():
+    fold = global_time_fold(dataset(**RETURNED), cutoff_us=10)
+    assert rows_of(fold.inner) == [(0, t, t) for t in range(8)]
+    assert [item for _, _, item in asked(fold.stop) + asked(fold.stack)] == [0, 1]
