@@ -204,3 +204,46 @@ def test_normalisation_is_fitted_on_the_training_part_and_applied_elsewhere() ->
     matrix = scale.apply({"flat": np.ones(3), "hour": np.array([1.0, 5.0, np.nan]), "recency": np.full(3, np.expm1(3))})
     assert matrix.dtype == np.float32
     np.testing.assert_allclose(matrix, [[-1, 2, 0], [3, 2, 0], [0, 2, 0]], atol=1e-6)
+
+
+def test_days_to_and_since_an_occasion_stand_under_their_names(occasions: pl.DataFrame) -> None:
+    """Day 25: easter is announced for day 30, the flood was over on day 21."""
+    features = clock_features(np.array([25 * US_PER_DAY]), occasions)
+    assert (features["days_to_occasion"].tolist(), features["days_since_occasion"].tolist()) == ([5], [4])
+
+
+def test_a_history_of_less_than_a_day_counts_as_a_day() -> None:
+    log = log_of([(0, 0, 0, 1.0), (0, 1, US_PER_DAY // 4, 1.0)])
+    asked = histories(log, np.array([0], np.int32), np.array([US_PER_DAY // 2]))
+    assert history_features(asked)["rate"].tolist() == [2]
+
+
+def test_mean_dwell_is_over_the_history_where_a_column_is_given() -> None:
+    log = log_of([(0, 0, 0, 1.0), (0, 1, 1, 1.0), (0, 2, 2, 1.0), (0, 3, 3, 1.0)])
+    asked = histories(log, np.array([0], np.int32), np.array([3]))
+    assert history_features(asked, dwell=np.array([10.0, np.nan, 30.0, 500.0]))["mean_dwell"].tolist() == [20]
+    assert "mean_dwell" not in history_features(asked)
+
+
+def test_dwell_before_is_the_mean_over_the_moments_that_have_a_next_one_in_the_history() -> None:
+    """Moments at 0, 10, 40 s, then 100 s: before 100 the last wait is unknown, before 101 it is known."""
+    log = log_of([(0, item, time * US_PER_SECOND, 1.0) for item, time in enumerate([0, 10, 40, 100])])
+    asked = histories(log, np.zeros(4, np.int32), np.array([5, 41, 100, 101]) * US_PER_SECOND)
+    np.testing.assert_allclose(dwell_before(asked), [np.nan, 20, 20, 100 / 3])
+
+
+def test_a_dwell_of_nothing_is_kept_and_one_below_nothing_is_not() -> None:
+    log = replace(log_of([(0, 0, 0, 0), (0, 1, 1, 0)]), extra=pl.DataFrame({"stay": [-1.0, 0.0]}))
+    np.testing.assert_array_equal(dwell_seconds(log, column="stay"), [np.nan, 0])
+
+
+def test_the_logarithm_of_a_negative_value_is_that_of_its_size_with_the_sign() -> None:
+    values = {"recency": np.array([-np.expm1(1.0), np.expm1(1.0)])}
+    np.testing.assert_allclose(Normalisation.fit(values).apply(values), [[-1], [1]], atol=1e-6)
+
+
+def test_only_features_that_are_named_are_logged() -> None:
+    values = {"recency": np.array([1.0, 3.0]), "price": np.array([0.0, np.expm1(2.0)])}
+    scale = Normalisation.fit(values, logged=frozenset({"price"}))
+    assert scale.means == pytest.approx({"recency": 2, "price": 1})
+    np.testing.assert_allclose(scale.apply({"recency": np.array([5.0]), "price": np.expm1([3.0])}), [[3, 2]], atol=1e-6)
