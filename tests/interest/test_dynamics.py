@@ -10,8 +10,9 @@ import pytest
 from driftline.data.history import histories
 from driftline.data.kinds import Kind
 from driftline.data.synthetic import World, drifting, still
-from driftline.interest.dynamics import Dynamics
-from driftline.interest.fitting import fit_dynamics, multinomial_likelihood, questions
+from driftline.interest import fitting
+from driftline.interest.dynamics import Dynamics, default_dynamics
+from driftline.interest.fitting import fit_dynamics, multinomial_likelihood, questions, within_budget
 from driftline.interest.reading import beta_intervals
 from driftline.interest.state import HalfLife, states_of
 from driftline.interest.topics import Topics, catalog_topics
@@ -124,3 +125,21 @@ def test_when_the_order_of_events_is_destroyed_a_long_memory_is_best():
     kept, destroyed = (fit_dynamics(log, topics).half_life.length for log in (world.log, shuffled))
     assert kept <= 30
     assert destroyed >= 120
+
+
+@pytest.mark.parametrize(("events", "short"), [(4.0, 1.0), (32.0, 4.0), (64.0, 8.0), (256.0, 8.0), (np.inf, 8.0)])
+def test_short_term_is_an_eighth_of_the_half_life_of_at_most_64_events_and_one_at_least(
+    log_of, topics_of, events, short
+):
+    log = log_of([("u", "a", 1)])
+    plain = default_dynamics(log, topics_of(log.items, {"a": "x"}), order_only=True)
+    assert replace(plain, half_life=HalfLife(events=events)).short == HalfLife(events=short)
+
+
+def test_questions_are_as_many_as_can_be_read_in_moments(monkeypatch):
+    """Ten histories of four events and eleven to be read: two fit, in the order in which they stand."""
+    monkeypatch.setattr(fitting, "MOST_EVENTS_READ", 11)
+    chosen = within_budget(np.arange(10, 20), np.full(10, 4), seed=0)
+    assert len(chosen) == 2
+    assert 10 <= chosen[0] < chosen[1] < 20
+    assert within_budget(np.array([7]), np.array([99]), seed=0).tolist() == [7], "one is asked, however long"
