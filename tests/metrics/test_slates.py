@@ -50,3 +50,7 @@ def test_diversity_equals_a_slow_twin_in_batches_of_any_size(monkeypatch):
         expected.append(np.mean(pairs))
     monkeypatch.setattr(slates_module, "PAIRS_PER_BATCH", 7)
     np.testing.assert_allclose(diversity(slates, vectors), expected)
+
+
+def test_without_candidates_nothing_is_covered():
+    assert coverage(np.array([[0, 1]]), 0) == 0
