@@ -65,3 +65,10 @@ def test_js_is_zero_for_equal_log_two_for_disjoint_and_the_same_both_ways():
     assert middle[0, 0] == 0.375
     assert js_divergence(p, r)[0] == pytest.approx(by_hand)
     assert js_divergence(r, p)[0] == pytest.approx(by_hand)
+
+
+def test_fewer_bins_let_gaps_on_both_sides_cancel():
+    """Gaps .9 and -.3: in one of two bins together they are .6 of two, in ten bins apart 1.2 of two."""
+    p, y = np.array([0.1, 0.3]), np.array([1.0, 0.0])
+    assert expected_calibration_error(p, y, n_bins=2) == pytest.approx(0.3)
+    assert expected_calibration_error(p, y) == pytest.approx(0.6)
