@@ -92,3 +92,24 @@ def joined(world):
     targets = global_time_fold(world.dataset(rows, n_items=4, repeats="allow"), cutoff_us=5 * world.DAY).test
     query, item = np.repeat(np.arange(5), 3), np.tile(np.arange(3), 5)
     return choices_of(Candidates(query, item, np.ones((15, 1), np.float32)), targets)
+
+
+def opposites():
+    """Four questions of two users, each with candidates (1, 0) and (0, 1): one user takes the first, one the second."""
+    candidates = Candidates(
+        np.repeat(np.arange(4), 2), np.tile([0, 1], 4), np.tile(np.eye(2, dtype=np.float32), (4, 1))
+    )
+    return Choices(candidates, np.array([0, 2, 5, 7]), np.full(4, 0.25), np.array([0, 0, 1, 1]))
+
+
+def test_a_part_has_the_questions_of_its_half_and_no_others():
+    second = opposites().part(1)
+    assert np.unique(second.candidates.query).tolist() == [2, 3]
+    assert second.chosen.tolist() == [1, 3]
+
+
+def test_weights_are_judged_on_the_half_that_they_were_not_learned_on():
+    """What one half prefers the other rejects: every choice comes second, and worse than by chance."""
+    lost, gained = crossfitted(opposites())
+    assert lost > np.log(2)
+    assert np.isclose(gained, 1 / np.log2(3))
