@@ -27,3 +27,10 @@ def test_the_forecast_is_of_the_mass_that_has_topics_and_the_rest_keeps_what_it_
     Quotients 2 · (1/2) / (1/2 + 1/3) = 6/5 and 2 · (1/6) / (1/6 + 1/3) = 2/3; the item without a topic has 1.
     """
     np.testing.assert_allclose(lift(world, [1, 1, 1, -np.inf])[:3], np.log([6 / 5, 2 / 3, 1]), atol=1e-9)
+
+
+def test_what_no_arm_proposes_stays_behind_what_an_arm_does(world):
+    """The second topic falls by log 2/3, from .1 to -.31, below the -.1 of an item that nothing proposes."""
+    scores = [0.1, 0.1, 0.1, -0.1]
+    moved = np.array(scores) + lift(world, scores)
+    assert moved[3] < moved[:3].min() < -0.1
