@@ -1,4 +1,4 @@
-"""Check the documents: links lead somewhere, the command reference is current, every error and folder is explained."""
+"""Check the documents: links lead somewhere, the command reference is current, every folder stands in the tree."""
 
 from __future__ import annotations
 

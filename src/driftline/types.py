@@ -38,7 +38,9 @@ Size = Literal["small", "medium", "large"]
 """The one dial of how big models are; everything else is derived from it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(m|min|h|d|w)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(m|min|h|d|w)", re.ASCII)
+_SHORTEST_US, _LONGEST_US = US_PER_MINUTE, 36_525 * US_PER_DAY
+"""A minute and a hundred years: what is shorter or longer is a slip of the keyboard."""
 _UNIT_US = {"m": US_PER_MINUTE, "min": US_PER_MINUTE, "h": US_PER_HOUR, "d": US_PER_DAY, "w": 7 * US_PER_DAY}
 
 
@@ -84,6 +86,7 @@ def parse_duration(text: str) -> int:
     True
     """
     match = _DURATION.fullmatch(text.strip())
-    if not match or float(match[1]) == 0:
-        raise RequestError(f"expected a duration above zero such as 12h, 7d or 2w, got {text!r}")
-    return round(float(match[1]) * _UNIT_US[match[2]])
+    duration = float(match[1]) * _UNIT_US[match[2]] if match else 0.0
+    if not _SHORTEST_US <= duration <= _LONGEST_US:
+        raise RequestError(f"expected a duration of a minute to a hundred years, such as 12h, 7d or 2w, got {text!r}")
+    return round(duration)

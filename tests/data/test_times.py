@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from driftline.data.settings import TimeSettings
 from driftline.data.times import read_positions, read_times
-from driftline.types import format_time, parse_time
+from driftline.errors import RequestError
+from driftline.types import format_time, parse_duration, parse_time
 
 MOMENT = parse_time("2011-09-01T14:30:05.250Z")
 
@@ -123,3 +124,17 @@ def test_a_moment_beyond_the_calendar_is_written_as_its_end() -> None:
     assert format_time(253_402_300_800_000_000) == format_time(2**63 - 1) == "9999-12-31T23:59:59.999999Z"
     assert format_time(-(2**63)) == "0001-01-01T00:00:00Z"
     assert format_time(parse_time("9999-12-31T23:59:59-12:00")).startswith("9999")
+
+
+@pytest.mark.parametrize("text", ["0d", "1e-9d", "0.0000001m", "999999999d", "٧d", "d", "-1d", "7"])
+def test_a_duration_is_a_minute_to_a_hundred_years_in_plain_digits(text: str) -> None:
+    with pytest.raises(RequestError, match="a minute to a hundred years"):
+        parse_duration(text)
+
+
+def test_a_duration_is_counted_in_microseconds() -> None:
+    assert [parse_duration(text) for text in ("90min", "1.5h", "2w")] == [
+        5_400_000_000,
+        5_400_000_000,
+        1_209_600_000_000,
+    ]

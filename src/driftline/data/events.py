@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from driftline.data.kinds import INTERACTION, Kind
 from driftline.data.vocabulary import Vocabulary
+from driftline.errors import RequestError
 from driftline.types import Rows, Times
 
 if TYPE_CHECKING:
@@ -238,7 +239,17 @@ class Histories:
 
 
 def histories(log: EventLog, user_rows: Rows, before_us: Times) -> Histories:
-    """The events of each user strictly before each moment; row -1 (or a row beyond the log) has an empty history."""
+    """The events of each user strictly before each moment; row -1 (or a row beyond the log) has an empty history.
+
+    `user_rows` and `before_us` are whole numbers of one shape [n_queries]; RequestError where they are not.
+    """
+    user_rows, before_us = np.asarray(user_rows), np.asarray(before_us)
+    whole = all(np.issubdtype(numbers.dtype, np.integer) for numbers in (user_rows, before_us))
+    if not whole or user_rows.ndim != 1 or user_rows.shape != before_us.shape:
+        raise RequestError(
+            "expected one whole number of a user and one moment in microseconds for each query, got "
+            f"{user_rows.dtype}{list(user_rows.shape)} and {before_us.dtype}{list(before_us.shape)}"
+        )
     known = (user_rows >= 0) & (user_rows < log.n_users)
     safe = np.where(known, user_rows, 0)
     offsets = log.user_offsets if log.n_users else np.zeros(2, np.int64)

@@ -19,7 +19,7 @@ N_ORIGINS = 8
 USED_SHARE = 0.5
 """Origins stand in this last part of the time span (or of each user's events)."""
 
-_NEXT = re.compile(r"next-([1-9]\d{0,5})")
+_NEXT = re.compile(r"next-([1-9]\d{0,5})", re.ASCII)
 
 
 @dataclass(frozen=True)
