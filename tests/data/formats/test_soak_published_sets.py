@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from driftline.data.prepare import prepare
@@ -24,24 +19,6 @@ SETS = [
     ("ml-100k_recbole", "", "recbole", 100_000, 100_000),
     ("open_bandit_men", "", "open-bandit", 115, 115),
 ]
-
-
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory):
-    """Unpack an archive of the development data; skip where there is none, or nothing that unpacks it."""
-    data = os.environ.get("DRIFTLINE_DEV_DATA")
-    if not data:
-        pytest.skip("DRIFTLINE_DEV_DATA is unset: the folder with archives of published sets")
-    tar = shutil.which("tar")
-    if tar is None or shutil.which("zstd") is None:
-        pytest.skip("tar and zstd are needed to unpack the archives of DRIFTLINE_DEV_DATA")
-
-    def unpack(name: str) -> Path:
-        folder = tmp_path_factory.mktemp(name)
-        subprocess.run([tar, "--zstd", "-xf", str(Path(data) / f"{name}.tar.zst"), "-C", str(folder)], check=True)
-        return folder
-
-    return unpack
 
 
 @pytest.mark.soak
