@@ -170,6 +170,16 @@ def test_the_version_that_had_not_seen_the_future_answers_the_past(run_folder: P
     assert new.provenance(old.cutoff_us)["hindsight"]
 
 
+def test_a_version_that_was_fitted_on_other_data_answers_no_moment(run_folder: Path, tmp_path: Path) -> None:
+    """A shop fitted into the run folder of another one: the past is told from the shop that answers now."""
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    other = load_run(folder)
+    later = fit_run(read_dataset(write_events(tmp_path / "elsewhere", last_day=28)), folder, settings=CHEAP)
+    assert later.version != other.version
+    assert load_run(folder, other.cutoff_us).version == later.version
+
+
 def test_a_folder_with_other_things_in_it_is_not_written_to(dataset: Dataset, tmp_path: Path) -> None:
     """A run never mixes with what is there."""
     (tmp_path / "letter.txt").write_text("dear all", encoding="utf-8")

@@ -27,7 +27,7 @@ from typing import Any
 
 from driftline import __version__
 from driftline.data.dataset import Dataset, detect_repeats
-from driftline.data.snapshot import read_snapshot, write_snapshot
+from driftline.data.snapshot import HEADER, read_snapshot, write_snapshot
 from driftline.errors import RequestError, RunError, SaveError
 from driftline.interest.model import InterestModel
 from driftline.learning.names import load_blend
@@ -121,7 +121,7 @@ def save_run(folder: Path, manifest: Manifest, dataset: Dataset, blend: FittedBl
 
 
 def load_run(folder: Path, at_us: int | None = None) -> Run:
-    """The version that answers at a moment: the newest whose cutoff is not after `at_us`, else the current one."""
+    """The version that answers at a moment: the newest of the same data that had not seen past it, else the current."""
     version = _version_for(folder, at_us)
     place = folder / VERSIONS / version
     manifest = read_manifest(place)
@@ -224,8 +224,16 @@ def _version_for(folder: Path, at_us: int | None) -> str:
         raise RunError(f"expected the version that {folder / CURRENT} names, got {current!r}; fit again")
     if at_us is None:
         return current
-    earlier = [one.version for one in versions_of(folder) if one.cutoff_us <= at_us]
+    name = _data_name(folder, current)
+    earlier = [
+        one.version for one in versions_of(folder) if one.cutoff_us <= at_us and _data_name(folder, one.version) == name
+    ]
     return current if not earlier or current in earlier else earlier[-1]
+
+
+def _data_name(folder: Path, version: str) -> object:
+    """What the data of a version is called: one run folder may hold fits of different data."""
+    return _read_json(folder / VERSIONS / version / "data" / HEADER).get("name")
 
 
 def _check_sums(place: Path) -> None:
