@@ -18,7 +18,8 @@ from driftline.interest.topics import catalog_topics
 from driftline.models.cooccurrence import Cooccurrence
 from driftline.models.popularity import RecentPopularity
 from driftline.ranking.blend import Blend
-from driftline.ranking.reasons import causes
+from driftline.ranking.popular import Popular
+from driftline.ranking.reasons import Cause, causes, reason
 from driftline.ranking.recommender import Recommender
 from driftline.ranking.rules import showable
 from driftline.ranking.training import train
@@ -104,6 +105,24 @@ def test_the_reason_of_what_was_had_counts_how_often_and_says_when_last(world):
     first = Recommender(data.log, data.catalog, trained.blend, "allow").recommend("u0", at_us=10 * world.DAY).items[0]
     assert (first.item_id, first.reason) == ("i0", "you bought this 2 times, last on 1970-01-04")
     assert first.arms == {"repeat": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "again", "other"),
+    [
+        ("interaction", "you chose this on", "often chosen with or after jam (chosen"),
+        ("purchase", "you bought this on", "often bought with or after jam (bought"),
+        ("comment", "you commented on this on", "often commented on with or after jam (commented on"),
+    ],
+)
+def test_a_reason_says_what_was_done_in_the_form_that_the_sentence_needs(world, kind, again, other):
+    """A kind without a verb of its own, as in a log of user, item and time alone, is a choice."""
+    data = world.dataset([(0, 0, 0), (0, 1, 4)], n_items=3, kinds=[kind], titles=["tea", "jam", "bun"])
+    past = histories(data.log, np.zeros(1, np.int32), np.array([data.log.last_us + 1]))
+    popular = Popular.before(data.log, data.log.last_us + 1)
+    cause = Cause("cooccurrence", 1, 1.0, personal=True)
+    assert reason(1, cause, past, data.catalog, popular) == f"{again} 1970-01-05"
+    assert reason(2, cause, past, data.catalog, popular) == f"{other} 1970-01-05)"
 
 
 def test_the_reason_of_what_everybody_takes_is_a_count(world):

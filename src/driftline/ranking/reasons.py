@@ -50,7 +50,15 @@ _VERBS = {
     "answer": "answered",
     "bookmark": "bookmarked",
     "like": "liked",
+    "ask": "asked",
+    "comment": "commented on",
+    "comment_created": "commented on",
+    "favorite": "marked",
+    "follow": "followed",
+    "tag": "tagged",
 }
+_OTHERWISE, _OTHERWISE_DONE = "chose", "chosen"
+"""What a user did where the kind has no verb, and what was done: the one verb here whose two forms differ."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,7 @@ def reason(
     if cause.item_row == item_row:
         return _again(item_row, past, dated=dated)
     verb, times = _events(cause.item_row, past)
+    verb = _OTHERWISE_DONE if verb == _OTHERWISE else verb
     words = _WORDS.get(cause.arm, _SEQUENCE_WORDS).format(had=verb)
     when = f" ({verb} {_day(times)})" if dated else ""
     return f"{words} {catalog.label(cause.item_row)}{when}"
@@ -126,7 +135,7 @@ def _events(item_row: int, past: Histories) -> tuple[str, NDArray[np.int64]]:
     mine = slice(int(past.start[0]), int(past.end[0]))
     rows = np.flatnonzero(past.log.item_row[mine] == item_row) + int(past.start[0])
     kind = past.log.kinds[int(past.log.kind[rows[-1]])].name
-    return _VERBS.get(kind, "chose"), past.log.time_us[rows]
+    return _VERBS.get(kind, _OTHERWISE), past.log.time_us[rows]
 
 
 def _day(times: NDArray[np.int64]) -> str:
