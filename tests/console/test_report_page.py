@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from driftline.console import report as page
+from driftline.console.content import Report
 from driftline.errors import SaveError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -110,12 +111,10 @@ def test_a_full_disk_is_one_line_and_the_old_page_survives(tmp_path: Path, monke
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the page in")
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_browser_draws_every_section_and_runs_no_hostile_text(tmp_path: Path, language: str) -> None:
-    path = page.write_report(small_report(), tmp_path / "report.html")
-    dom = subprocess.run(
+def opened(report: Report, tmp_path: Path, language: str) -> subprocess.CompletedProcess[str]:
+    """The page as a browser draws it; its console is in `stderr`."""
+    path = page.write_report(report, tmp_path / "report.html")
+    return subprocess.run(
         [
             str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
             "--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}",
@@ -124,6 +123,19 @@ def test_a_browser_draws_every_section_and_runs_no_hostile_text(tmp_path: Path, 
         ],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
+
+
+def told(report: Report, tmp_path: Path, language: str = "en") -> str:
+    """The words of the page that a reader sees."""
+    drawn = opened(report, tmp_path, language).stdout.split("<main")[1].split("</main>")[0]
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", drawn)))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the page in")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_browser_draws_every_section_and_runs_no_hostile_text(tmp_path: Path, language: str) -> None:
+    dom = opened(small_report(), tmp_path, language)
     assert "CONSOLE" not in dom.stderr
     for part in ("person", "slate", "models", "population", "quality", "again"):
         assert f'<section id="{part}"' in dom.stdout
@@ -131,3 +143,23 @@ def test_a_browser_draws_every_section_and_runs_no_hostile_text(tmp_path: Path, 
         assert mark in dom.stdout
     assert "<strong>&lt;/script&gt;&lt;script&gt;alert(1)" in dom.stdout
     assert "NaN" not in dom.stdout.split("</main>")[0].split("<main")[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the page in")
+@pytest.mark.parametrize(
+    ("language", "within", "across"),
+    [
+        ("en", "8 Sept – 9 Dec 2011", "2 Jun 2018 – 1 Jun 2019"),
+        ("zh", "2011年9月8日 – 12月9日", "2018年6月2日 – 2019年6月1日"),
+    ],
+)
+def test_a_span_of_days_says_the_year_where_the_language_does_and_both_where_they_differ(
+    tmp_path: Path, language: str, within: str, across: str
+) -> None:
+    report = small_report()
+    assert report.population
+    spans = replace(report.population, earlier=("2018-06-02", "2019-06-01"), recent=("2011-09-08", "2011-12-09"))
+    words = told(replace(report, population=spans), tmp_path, language)
+    assert across in words
+    assert within in words

@@ -39,6 +39,12 @@ export const date = (iso) => dated(iso, { day: "numeric", month: "short", year: 
 /** "12 Mar". */
 export const dayMonth = (iso) => dated(iso, { day: "numeric", month: "short" });
 
+/** "12 Mar – 3 Apr 2011": one year where the language says it, both where they differ. */
+export function dateRange(first, last) {
+  if (first.slice(0, 4) !== last.slice(0, 4)) return `${date(first)} – ${date(last)}`;
+  return language() === "zh" ? `${date(first)} – ${dayMonth(last)}` : `${dayMonth(first)} – ${date(last)}`;
+}
+
 /** "March 2011". */
 export const monthYear = (iso) => dated(iso, { month: "long", year: "numeric" });
 

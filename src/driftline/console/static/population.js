@@ -1,6 +1,6 @@
 // Everybody: which interests rose and fell, and how each went week by week.
 import { h, responsive, s, said, table, told } from "./dom.js";
-import { date, dayMonth, list, monthYear, percent, points, toDay } from "./format.js";
+import { date, dateRange, list, monthYear, percent, points, toDay } from "./format.js";
 import { readable } from "./reader.js";
 import { curve, linear, monthOrYear, months, steps } from "./scales.js";
 import { t } from "./strings.js";
@@ -20,7 +20,7 @@ export function byMovement(population) {
 }
 
 const span = ([first, last]) =>
-  monthYear(first) === monthYear(last) ? monthYear(first) : `${dayMonth(first)} – ${date(last)}`;
+  monthYear(first) === monthYear(last) ? monthYear(first) : dateRange(first, last);
 
 /** The section: changes, then weeks. */
 export function populationFigure(population, names, slot) {
