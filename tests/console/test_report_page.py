@@ -163,3 +163,17 @@ def test_a_span_of_days_says_the_year_where_the_language_does_and_both_where_the
     words = told(replace(report, population=spans), tmp_path, language)
     assert across in words
     assert within in words
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the page in")
+def test_only_a_river_of_about_a_year_is_called_one(tmp_path: Path) -> None:
+    report = small_report()
+    assert report.river
+    for first, title in (
+        ("2019-03-01", "The year of one person"),
+        ("2015-03-01", "One person"),
+        ("2020-01-01", "One person"),
+    ):
+        river = replace(report.river, dates=(first, *report.river.dates[1:]))
+        assert title in told(replace(report, river=river), tmp_path)

@@ -57,8 +57,8 @@ function facts() {
 function person() {
   const { river } = report;
   if (!river) return null;
-  const year = toDay(river.now) - toDay(river.dates[0]) > 300;
-  return section("person", t(year ? "riverTitle" : "riverTitleShort", river.user_id),
+  const days = toDay(river.now) - toDay(river.dates[0]);
+  return section("person", t(days > 300 && days < 430 ? "riverTitle" : "riverTitleShort", river.user_id),
     h("p", { class: "note" }, t("chosen", river.rule)),
     h("div", { class: "pair" }, riverFigure(river, names, slot), forecastFigure(river, names, slot)));
 }
