@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from driftline.console import report as page
-from driftline.console.content import Report
+from driftline.console.content import Interval, Report
 from driftline.errors import SaveError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -177,3 +177,17 @@ def test_only_a_river_of_about_a_year_is_called_one(tmp_path: Path) -> None:
     ):
         river = replace(report.river, dates=(first, *report.river.dates[1:]))
         assert title in told(replace(report, river=river), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the page in")
+@pytest.mark.parametrize(("low", "says"), [(0.01, True), (-0.01, False)])
+def test_the_best_model_is_told_as_better_only_beyond_chance(tmp_path: Path, low: float, says: bool) -> None:
+    """A ratio in the first lines needs a paired difference to popularity whose interval leaves 0 out."""
+    report = small_report()
+    assert report.models
+    best, other = report.models.rows
+    weaker = {"ndcg@10": Interval(0.05, 0.02, 0.08)}
+    base = replace(other, name="popularity", metrics=weaker, behind={"ndcg@10": Interval(0.05, low, 0.09)})
+    words = told(replace(report, models=replace(report.models, rows=(best, base))), tmp_path)
+    assert ("2.0 times as good as popularity" in words) is says

@@ -40,7 +40,7 @@ function versusPopularity(rows) {
   const value = (row) => row.metrics["ndcg@10"]?.value ?? 0;
   const best = [...rows].sort((a, b) => value(b) - value(a))[0];
   const base = rows.find((row) => row.name === "popularity-7d") ?? rows.find((row) => row.name === "popularity");
-  if (!best || !base || best === base || value(base) <= 0) return null;
+  if (!best || !base || best === base || !(base.behind["ndcg@10"]?.low > 0)) return null;
   return t("leadModels", best.name, (value(best) / value(base)).toFixed(1), base.name);
 }
 
