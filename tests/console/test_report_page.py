@@ -191,3 +191,12 @@ def test_the_best_model_is_told_as_better_only_beyond_chance(tmp_path: Path, low
     base = replace(other, name="popularity", metrics=weaker, behind={"ndcg@10": Interval(0.05, low, 0.09)})
     words = told(replace(report, models=replace(report.models, rows=(best, base))), tmp_path)
     assert ("2.0 times as good as popularity" in words) is says
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the page in")
+def test_a_forecast_names_the_largest_share_and_not_a_majority(tmp_path: Path) -> None:
+    """A tenth of what comes is not most of it."""
+    words = told(small_report(), tmp_path)
+    assert "The largest share should go to Kitchen: 50%" in words
+    assert "Most of it" not in words

@@ -57,7 +57,7 @@ const STRINGS = {
 
     forecastTitle: (days) => `The next ${days} days`,
     forecastSays: (name, share, low, high) =>
-      `Most of it should go to ${name}: ${share} (90% interval ${low} to ${high}).`,
+      `The largest share should go to ${name}: ${share} (90% interval ${low} to ${high}).`,
     forecastCame: (inside, all, n) =>
       `What then came (${n} events, ◆) fell inside the 90% interval for ${inside} of ${all} interests.`,
     share: "expected", in50: "50% interval", in90: "90% interval", came: "what came", nowShare: "now",
