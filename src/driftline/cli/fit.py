@@ -19,7 +19,13 @@ def fit(
     config: Annotated[Path | None, typer.Option("--config", help="Settings as TOML.")] = None,
     size: Annotated[Size | None, typer.Option("--size", help="How big models are.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="Stop training models after so long.")] = None,
-    arms: Annotated[str | None, typer.Option("--arms", help="Models under the blend, with commas between.")] = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            "--arms",
+            help="Models under the blend, with commas between; repeat comes with them where repeats are allowed.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Fixes every random draw.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
