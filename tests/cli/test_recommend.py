@@ -130,6 +130,14 @@ def test_a_folder_that_is_no_run_is_refused(driftline, tmp_path):
     assert "driftline fit" in err
 
 
+def test_an_empty_slate_says_everything_that_may_have_emptied_it(driftline, run):
+    code, out, _ = driftline("recommend", run, "--user", "u3", "--where", "price > 99")
+    words = " ".join(out.split())
+    assert code == 0
+    assert "No item may be shown at this moment" in words
+    assert all(option in words for option in ("--where", "--exclude", "--unseen", "a later --at"))
+
+
 @pytest.mark.parametrize(("share", "bar"), [(0, "      "), (0.5, "███   "), (1, "██████"), (0.01, "▏     ")])
 def test_bars_are_as_long_as_the_share(share, bar):
     assert _bar(share) == bar

@@ -84,7 +84,11 @@ def _print(slate: Slate) -> None:
     table.add_column("brought by", no_wrap=True)
     for item in slate.items:
         table.add_row(str(item.position), escape(item.title), f"{item.score:.2f}", escape(item.reason), _arms(item))
-    console.print(table if slate.items else "No item may be shown: loosen --where or --exclude.")
+    console.print(
+        table
+        if slate.items
+        else "No item may be shown at this moment: loosen --where, --exclude or --unseen, or ask for a later --at."
+    )
 
 
 def _arms(item: SlateItem) -> str:
