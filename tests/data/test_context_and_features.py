@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.data.context import days_to_occasions, mean_at, occasions_at, occasions_known, series_at
-from driftline.data.events import EventLog
+from driftline.data.events import EventLog, histories
 from driftline.data.features import (
     Normalisation,
     PriceBands,
@@ -21,7 +21,6 @@ from driftline.data.features import (
     event_features,
     history_features,
 )
-from driftline.data.history import histories
 from driftline.data.relations import friends_at, friends_of, typed_edges
 from driftline.data.vocabulary import Vocabulary
 from driftline.errors import DatasetError, NotEnoughDataError

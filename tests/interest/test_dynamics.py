@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from driftline.data.history import histories
+from driftline.data.events import histories
 from driftline.data.kinds import Kind
 from driftline.data.synthetic import World, drifting, still
 from driftline.interest import fitting

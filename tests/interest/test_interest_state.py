@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.data.events import EventLog
-from driftline.data.history import histories
+from driftline.data.events import EventLog, histories
 from driftline.data.kinds import Kind
 from driftline.data.vocabulary import Vocabulary
 from driftline.interest.evidence import RatingScale, event_weights

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
-from driftline.data.history import histories
+from driftline.data.events import EventLog, histories
 from driftline.data.targets import Targets
 from driftline.data.vocabulary import Vocabulary
 from driftline.errors import InvalidScoreError

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
-from driftline.data.events import EventLog
-from driftline.data.history import Histories, histories
+from driftline.data.events import EventLog, Histories, histories
 from driftline.data.vocabulary import Vocabulary
 from driftline.types import US_PER_DAY
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from driftline.data.catalog import Catalog
-from driftline.data.history import histories
+from driftline.data.events import histories
 from driftline.data.synthetic import still
 from driftline.errors import NotEnoughDataError
 from driftline.models.content import Content, content_blocks

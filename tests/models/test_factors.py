@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from driftline.data.events import EventLog
-from driftline.data.history import histories
+from driftline.data.events import EventLog, histories
 from driftline.data.split import last_item_fold
 from driftline.data.synthetic import still
 from driftline.models.factors import ALS, BPR

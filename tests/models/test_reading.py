@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from driftline.data.events import EventLog
-from driftline.data.history import histories
+from driftline.data.events import EventLog, histories
 from driftline.data.kinds import Kind
 from driftline.data.split import global_time_fold
 from driftline.data.synthetic import still

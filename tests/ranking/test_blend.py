@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.data.history import histories
+from driftline.data.events import histories
 from driftline.data.split import global_time_fold
 from driftline.errors import NotEnoughDataError, RunError
 from driftline.models.choosing import gain

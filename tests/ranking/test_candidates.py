@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.data.history import histories
+from driftline.data.events import histories
 from driftline.errors import InvalidScoreError
 from driftline.ranking.candidates import PER_ARM, TOP, arm_scores, candidates_of
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from driftline.data.history import histories
+from driftline.data.events import histories
 from driftline.data.kinds import Kind
 from driftline.data.split import production_fold
 from driftline.errors import RequestError, UnknownItemError, UnknownUserError

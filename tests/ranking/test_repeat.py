@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from driftline.data import events
-from driftline.data.history import histories, histories_until
+from driftline.data.events import histories, histories_until
 from driftline.data.split import global_time_fold
 from driftline.models.choosing import gain
 from driftline.models.popularity import Popularity

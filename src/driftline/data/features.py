@@ -10,8 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from driftline.data.context import days_to_occasions
-from driftline.data.events import EventLog
-from driftline.data.history import Histories
+from driftline.data.events import EventLog, Histories
 from driftline.errors import DatasetError, NotEnoughDataError
 from driftline.types import US_PER_DAY, US_PER_HOUR, Times
 

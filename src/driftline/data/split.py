@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from driftline.data.catalog import Catalog
 from driftline.data.dataset import Dataset, Repeats, detect_repeats
-from driftline.data.events import EventLog
-from driftline.data.history import histories, histories_until
+from driftline.data.events import EventLog, histories, histories_until
 from driftline.data.targets import Fold, Targets
 from driftline.data.vocabulary import Vocabulary
 from driftline.errors import RequestError

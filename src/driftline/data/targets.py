@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from driftline.data.catalog import Catalog
 from driftline.data.dataset import Repeats, candidate_mask
-from driftline.data.events import EventLog
-from driftline.data.history import Histories
+from driftline.data.events import EventLog, Histories
 from driftline.types import Rows
 
 

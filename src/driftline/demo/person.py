@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from driftline.console.content import OTHER, Band, Curve, Horizon, River, Visit
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
-from driftline.data.history import histories
+from driftline.data.events import EventLog, histories
 from driftline.demo.days import day_of, iso_day
 from driftline.demo.population import topic_sums
 from driftline.interest.horizons import Horizon as Ahead

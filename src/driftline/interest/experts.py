@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from driftline.data.history import Histories
+from driftline.data.events import Histories
 from driftline.interest.horizons import Horizon
 from driftline.interest.state import Counts, HalfLife
 from driftline.types import US_PER_DAY

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import gammaln
 
-from driftline.data.events import EventLog
-from driftline.data.history import Histories, histories, histories_until
+from driftline.data.events import EventLog, Histories, histories, histories_until
 from driftline.interest.dynamics import Dynamics, Tried, default_dynamics, span_days
 from driftline.interest.state import Counts, Evidence, HalfLife
 from driftline.interest.topics import Topics

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.data.events import EventLog
-from driftline.data.history import Histories, histories
+from driftline.data.events import EventLog, Histories, histories
 from driftline.errors import RequestError
 from driftline.interest.fitting import Questions, questions, within_budget
 from driftline.interest.topics import Topics

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import betaincinv
 
-from driftline.data.events import EventLog
-from driftline.data.history import Histories, histories
+from driftline.data.events import EventLog, Histories, histories
 from driftline.errors import UnknownUserError
 from driftline.interest.dynamics import Dynamics
 from driftline.interest.evidence import event_weights

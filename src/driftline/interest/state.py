@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from driftline.data.history import Histories
+from driftline.data.events import Histories
 from driftline.interest.evidence import RatingScale, event_weights
 from driftline.interest.topics import Topics
 from driftline.types import US_PER_DAY

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.data.history import Histories
+from driftline.data.events import Histories
 from driftline.data.targets import Targets
 from driftline.errors import InvalidScoreError
 from driftline.types import Rows, Scores

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
-from driftline.data.history import Histories
+from driftline.data.events import EventLog, Histories
 from driftline.data.targets import Targets
 from driftline.types import Progress, Rows, Scores
 

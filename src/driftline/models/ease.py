@@ -14,8 +14,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
-from driftline.data.history import Histories
+from driftline.data.events import EventLog, Histories
 from driftline.data.targets import Targets
 from driftline.errors import SettingsError
 from driftline.models.choosing import AGE_DECAYS, best_of, can_choose, grid_of

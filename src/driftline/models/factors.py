@@ -14,8 +14,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
-from driftline.data.history import Histories
+from driftline.data.events import EventLog, Histories
 from driftline.data.targets import Targets
 from driftline.models.base import States
 from driftline.models.choosing import best_of, can_choose, grid_of

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
-from driftline.data.history import Histories
+from driftline.data.events import EventLog, Histories
 from driftline.data.targets import Targets
 from driftline.models.choosing import AGE_DECAYS, best_of, can_choose, grid_of
 from driftline.models.prior import ordered_below, popularity_share, weighted_counts

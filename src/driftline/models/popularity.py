@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
-from driftline.data.history import Histories
+from driftline.data.events import EventLog, Histories
 from driftline.data.targets import Targets
 from driftline.models.prior import ordered_below, popularity_share, weighted_counts
 from driftline.models.reading import positive_events

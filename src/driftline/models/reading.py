@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from driftline.data.events import MOST_READ, EventLog
-from driftline.data.history import Histories
+from driftline.data.events import MOST_READ, EventLog, Histories
 from driftline.errors import NotEnoughDataError
 
 

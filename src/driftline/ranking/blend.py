@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
-from driftline.data.history import Histories
+from driftline.data.events import EventLog, Histories
 from driftline.data.targets import Targets
 from driftline.errors import NotEnoughDataError, RunError, SaveError
 from driftline.metrics.ranks import CELLS_PER_BATCH

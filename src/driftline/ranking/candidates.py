@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.data.history import Histories
+from driftline.data.events import Histories
 from driftline.errors import InvalidScoreError
 from driftline.metrics.ranks import checked, top_items
 from driftline.models.base import FittedModel

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
-from driftline.data.history import Histories
+from driftline.data.events import EventLog, Histories
 from driftline.data.vocabulary import Vocabulary
 from driftline.ranking.blend import TAIL, FittedBlend
 from driftline.ranking.candidates import READ_NO_HISTORY

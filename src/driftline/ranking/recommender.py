@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from driftline.data.catalog import Catalog
 from driftline.data.dataset import Repeats
-from driftline.data.events import EventLog
-from driftline.data.history import Histories, histories
+from driftline.data.events import EventLog, Histories, histories
 from driftline.errors import RequestError, UnknownUserError
 from driftline.interest.model import InterestModel
 from driftline.metrics.ranks import top_items

@@ -13,8 +13,7 @@ from scipy import sparse
 
 from driftline.data.catalog import Catalog
 from driftline.data.dataset import Repeats
-from driftline.data.events import MOST_READ, EventLog
-from driftline.data.history import Histories
+from driftline.data.events import MOST_READ, EventLog, Histories
 from driftline.data.targets import Targets
 from driftline.models.base import Model
 from driftline.models.choosing import best_of, can_choose

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from driftline.data.catalog import Catalog
 from driftline.data.dataset import Repeats
-from driftline.data.events import EventLog
-from driftline.data.history import Histories, histories
+from driftline.data.events import EventLog, Histories, histories
 from driftline.errors import UnknownItemError
 
 

@@ -11,8 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
-from driftline.data.history import Histories, histories
+from driftline.data.events import EventLog, Histories, histories
 from driftline.data.split import last_item_fold
 from driftline.data.synthetic import still
 from driftline.data.targets import Fold

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from driftline.data.history import Histories
+from driftline.data.events import Histories
 from driftline.data.targets import Fold
 from driftline.metrics.ranking import hit
 from driftline.metrics.ranks import target_ranks

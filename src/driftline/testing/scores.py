@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.data.events import EventLog
-from driftline.data.history import Histories, histories
+from driftline.data.events import EventLog, Histories, histories
 from driftline.errors import NotEnoughDataError
 from driftline.testing.case import Case, check, require
 from driftline.types import Scores
