@@ -153,7 +153,7 @@ def test_questions_are_counted_as_the_protocol_says(world):
     assert (counted.targets, counted.users, counted.unasked_users) == (5, 3, 1)
     assert (counted.warm_targets, counted.cold_targets) == (3, 2)
     assert (counted.warm_users, counted.cold_users) == (2, 1)
-    assert counted.outside == 2, "item 3 has no training event and no catalogue lists it"
+    assert counted.outside == 2, "item 3 has no training event and no catalog lists it"
     assert counted.masked == 1, "user 0 had item 0 before"
 
 

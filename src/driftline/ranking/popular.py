@@ -49,7 +49,7 @@ class Popular:
             return f"popular: taken {_times(self.recent[item_row])} in the {self.days} days before {self.day}"
         if self.ever[item_row]:
             return f"popular: taken {_times(self.ever[item_row])} by everybody"
-        return "in the catalogue, and nobody has taken it yet"
+        return "in the catalog, and nobody has taken it yet"
 
     @property
     def day(self) -> str:

@@ -1,4 +1,4 @@
-"""Cross-entropy over the whole catalogue with sets as targets, without holding the scores twice."""
+"""Cross-entropy over the whole catalog with sets as targets, without holding the scores twice."""
 
 from __future__ import annotations
 

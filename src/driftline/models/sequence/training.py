@@ -1,4 +1,4 @@
-"""The one trainer of every sequence model: what comes next, asked at every step, of the whole catalogue.
+"""The one trainer of every sequence model: what comes next, asked at every step, of the whole catalog.
 
 Loss of a step: `-(1/|y|) · Σ_{j ∈ y} log softmax(scores)_j`, with y the set of the next moment; averaged over the steps
 of a batch. Adam, clipped gradients; a validation slice ends it.
