@@ -30,6 +30,8 @@ US_PER_DAY = 24 * US_PER_HOUR
 
 END_OF_TIME: int = np.iinfo(np.int64).max
 """A moment after every event."""
+ALWAYS: int = np.iinfo(np.int64).min
+"""A moment before every event: known, or to be had, from the start."""
 
 Progress = Callable[[int, int, str], None]
 """Called as `progress(done, total, what)` by work that takes long; drawing is the caller's business."""

@@ -24,7 +24,7 @@ from driftline.data.features import (
 from driftline.data.relations import friends_at, friends_of, typed_edges
 from driftline.data.vocabulary import Vocabulary
 from driftline.errors import DatasetError, NotEnoughDataError
-from driftline.types import US_PER_DAY, US_PER_SECOND, parse_time
+from driftline.types import ALWAYS, US_PER_DAY, US_PER_SECOND, parse_time
 
 ROWS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 8), st.floats(-9, 9)), min_size=1, max_size=20)
 
@@ -74,7 +74,7 @@ def occasions() -> pl.DataFrame:
             "end_us": [12 * day, 21 * day, 31 * day],
             "kind": ["market", "news", "holiday"],
             "text": [None, None, None],
-            "known_from_us": [5 * day, 20 * day, np.iinfo(np.int64).min],
+            "known_from_us": [5 * day, 20 * day, ALWAYS],
         }
     )
 
@@ -96,9 +96,8 @@ def test_an_occasion_is_not_known_before_it_is_announced(occasions: pl.DataFrame
 
 
 def test_friends_are_those_made_before_the_moment() -> None:
-    always = np.iinfo(np.int64).min
     friends = pl.DataFrame(
-        {"user_id": ["a", "a", "b", "a"], "friend_id": ["b", "c", "a", "nobody"], "time_us": [always, 5, 9, 0]}
+        {"user_id": ["a", "a", "b", "a"], "friend_id": ["b", "c", "a", "nobody"], "time_us": [ALWAYS, 5, 9, 0]}
     )
     users = Vocabulary(["a", "b", "c"])
     assert friends_at(friends, users, 5).toarray().tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from driftline.data.dataset import Dataset
 from driftline.data.reading import read_dataset
 from driftline.errors import DatasetError
-from driftline.types import US_PER_DAY, format_time, parse_time
+from driftline.types import ALWAYS, US_PER_DAY, format_time, parse_time
 
 DAY = parse_time("2011-01-01")
 
@@ -208,7 +208,6 @@ def test_the_catalog_comes_first_and_grows_by_what_events_name(tmp_path: Path) -
 
 
 def test_side_tables_have_the_times_of_the_contract(tmp_path: Path) -> None:
-    always = np.iinfo(np.int64).min
     folder = folder_of(
         tmp_path,
         events__csv="user_id,item_id,time\nu,a,2011-01-01\n",
@@ -227,9 +226,9 @@ def test_side_tables_have_the_times_of_the_contract(tmp_path: Path) -> None:
     assert dataset.occasions is not None
     assert dataset.occasions["start_us"].to_list()[0] == dataset.occasions["known_from_us"][0] == DAY + 2 * US_PER_DAY
     assert dataset.occasions["end_us"][0] == DAY + 4 * US_PER_DAY
-    assert dataset.occasions["known_from_us"][1] == always
+    assert dataset.occasions["known_from_us"][1] == ALWAYS
     assert dataset.friends is not None
-    assert dataset.friends["time_us"].to_list() == [DAY, always]
+    assert dataset.friends["time_us"].to_list() == [DAY, ALWAYS]
     assert dataset.relations is not None
     assert dataset.relations.height == 1
     assert dataset.users is not None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from driftline.data.vocabulary import Vocabulary
-from driftline.types import Times
+from driftline.types import ALWAYS, Times
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,7 +47,7 @@ class Catalog:
             (),
             sparse.csr_matrix((n, 0), dtype=np.float32),
             np.zeros(n, bool),
-            np.full(n, np.iinfo(np.int64).min, np.int64),
+            np.full(n, ALWAYS, np.int64),
         )
 
     @property

@@ -15,10 +15,7 @@ from driftline.data.settings import DatasetSettings
 from driftline.data.tables import TableFile, as_text, infer_numbers, require, with_aliases
 from driftline.data.times import read_times
 from driftline.data.vocabulary import Vocabulary
-from driftline.types import Times
-
-ALWAYS = int(np.iinfo(np.int64).min)
-"""Available (or known) from before every moment."""
+from driftline.types import ALWAYS, Times
 
 _KNOWN = (columns.ITEM_ID, columns.TITLE, columns.TEXT, columns.TOPICS, columns.AVAILABLE_FROM)
 

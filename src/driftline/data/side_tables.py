@@ -17,12 +17,11 @@ import polars as pl
 
 from driftline.data import columns
 from driftline.data.dataset import Problem
-from driftline.data.items_table import ALWAYS
 from driftline.data.problems import DROPPED, problem_at
 from driftline.data.settings import DatasetSettings, Table
 from driftline.data.tables import TableFile, as_text, infer_numbers, require, with_aliases
 from driftline.data.times import read_times
-from driftline.types import US_PER_DAY
+from driftline.types import ALWAYS, US_PER_DAY
 
 HOLIDAY = "holiday"
 """Occasions of this kind are always known."""

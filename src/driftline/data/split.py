@@ -22,7 +22,7 @@ from driftline.data.events import EventLog, histories, histories_until
 from driftline.data.targets import Fold, Targets
 from driftline.data.vocabulary import Vocabulary
 from driftline.errors import RequestError
-from driftline.types import Times
+from driftline.types import ALWAYS, Times
 
 Tie = Literal["file", "hash"]
 """How rows of one user and one time are ordered where an order is needed: as in the file, or by a seeded hash."""
@@ -219,6 +219,6 @@ def _all_listed(catalog: Catalog) -> Catalog:
         catalog.topic_names,
         catalog.topics,
         np.ones(n, bool),
-        np.full(n, np.iinfo(np.int64).min, np.int64),
+        np.full(n, ALWAYS, np.int64),
         catalog.attributes,
     )

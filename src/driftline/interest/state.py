@@ -20,7 +20,7 @@ from scipy import sparse
 from driftline.data.events import Histories
 from driftline.interest.evidence import RatingScale, event_weights
 from driftline.interest.topics import Topics
-from driftline.types import US_PER_DAY
+from driftline.types import ALWAYS, US_PER_DAY
 
 Counts = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ class InterestState:
     @classmethod
     def new(cls, half_lives: tuple[HalfLife, ...], n_topics: int) -> InterestState:
         """The state of somebody who has done nothing yet."""
-        return cls(half_lives, np.zeros((len(half_lives), n_topics)), np.zeros(n_topics), np.iinfo(np.int64).min)
+        return cls(half_lives, np.zeros((len(half_lives), n_topics)), np.zeros(n_topics), ALWAYS)
 
     def step(self, time_us: int, weight: float, topics: Counts) -> InterestState:
         """The state after one more event, not earlier than the last, on an item with topic shares [n_topics].

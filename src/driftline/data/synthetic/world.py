@@ -14,7 +14,7 @@ from driftline.data.dataset import Dataset, ReadReport
 from driftline.data.events import EventLog
 from driftline.data.vocabulary import Vocabulary
 from driftline.errors import SettingsError
-from driftline.types import US_PER_DAY, Rows, Times, parse_time
+from driftline.types import ALWAYS, US_PER_DAY, Rows, Times, parse_time
 
 START_US = parse_time("2020-01-01")
 """When every synthetic world begins."""
@@ -118,7 +118,7 @@ def catalog_of(item_topic: NDArray[np.int32]) -> Catalog:
         names,
         sparse.csr_matrix(cells, shape=(n, len(names))),
         np.ones(n, bool),
-        np.full(n, np.iinfo(np.int64).min),
+        np.full(n, ALWAYS, np.int64),
     )
 
 
