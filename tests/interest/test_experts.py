@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from driftline.data.history import histories
+from driftline.data.events import histories
 from driftline.interest.experts import Expert, gate_features, history_age_days, idle_us, promised_events
 from driftline.interest.horizons import Horizon
 from driftline.interest.state import HalfLife
