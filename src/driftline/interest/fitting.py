@@ -72,7 +72,7 @@ def fit_dynamics(log: EventLog, topics: Topics, *, order_only: bool = False, see
     mixed = plain if order_only else replace(plain, mix_half_life=_best_mix(events, topics, plain, asked))
     prior = asked.at_pairs(mixed.priors(events, topics, asked.histories.at_us))
     evidence = Evidence.of(asked.histories, plain.ratings)
-    tried = tuple(_try(evidence, topics, one, asked, prior) for one in candidates(log, order_only=order_only))
+    tried = tuple(try_half_life(evidence, topics, one, asked, prior) for one in candidates(log, order_only=order_only))
     best = min(tried, key=lambda one: one.log_score)
     chosen = replace(mixed, half_life=best.half_life, prior_strength=best.prior_strength, tried=tried)
     return replace(chosen, evidence_worth=_best_worth(events, topics, chosen, seed=seed))
@@ -139,9 +139,10 @@ def _best_mix(log: EventLog, topics: Topics, plain: Dynamics, asked: Questions) 
     return options[int(np.argmin(losses))]
 
 
-def _try(
+def try_half_life(
     evidence: Evidence, topics: Topics, half_life: HalfLife, asked: Questions, prior: NDArray[np.float64]
 ) -> Tried:
+    """A half-life with the prior strength that is best for it, and the log score of both; `prior` [n_pairs]."""
     counts = evidence.counts(topics, half_life)
     total = np.asarray(counts.sum(axis=1), np.float64).ravel()[asked.query, None]
     share = (asked.at_pairs(counts)[:, None] + PRIORS * prior[:, None]) / (total + PRIORS)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from driftline.data.events import EventLog
-from driftline.interest.dynamics import Dynamics
+from driftline.interest.dynamics import Dynamics, Tried
 from driftline.interest.experts import (
     N_FEATURES,
     Expert,
@@ -18,7 +18,7 @@ from driftline.interest.experts import (
     scale_days,
     softmax,
 )
-from driftline.interest.fitting import EVENTS, PRIORS, Questions, candidates, multinomial_likelihood
+from driftline.interest.fitting import EVENTS, Questions, candidates, multinomial_likelihood, try_half_life
 from driftline.interest.forecast import HorizonModel, concentrations_of
 from driftline.interest.horizons import Horizon, ask
 from driftline.interest.state import Counts, Evidence, HalfLife
@@ -56,12 +56,12 @@ def choose_experts(log: EventLog, topics: Topics, dynamics: Dynamics, asked: Que
     """
     prior = asked.at_pairs(dynamics.priors(log, topics, asked.histories.at_us))
     evidence = Evidence.of(asked.histories, dynamics.ratings)
-    tried: dict[HalfLife, tuple[float, float]] = {}
+    tried: dict[HalfLife, Tried] = {}
 
     def loss(half_life: HalfLife) -> float:
         if half_life not in tried:
-            tried[half_life] = _best_prior(evidence, topics, half_life, asked, prior)
-        return tried[half_life][0]
+            tried[half_life] = try_half_life(evidence, topics, half_life, asked, prior)
+        return tried[half_life].log_score
 
     main = min(candidates(log, order_only=dynamics.order_only), key=loss)
     shorter = _shorter(main, candidates(log, order_only=dynamics.order_only))
@@ -70,17 +70,7 @@ def choose_experts(log: EventLog, topics: Topics, dynamics: Dynamics, asked: Que
     kept = dict.fromkeys((main, shorter, whole, by_events))
     for one in kept:
         loss(one)
-    return (*(Expert(one, tried[one][1]) for one in kept), Expert())
-
-
-def _best_prior(
-    evidence: Evidence, topics: Topics, half_life: HalfLife, asked: Questions, prior: NDArray[np.float64]
-) -> tuple[float, float]:
-    counts = evidence.counts(topics, half_life)
-    total = np.asarray(counts.sum(axis=1), np.float64).ravel()[asked.query, None]
-    share = (asked.at_pairs(counts)[:, None] + PRIORS * prior[:, None]) / (total + PRIORS)
-    losses = asked.mean_over_users(-np.log(share))
-    return float(losses.min()), float(PRIORS[int(np.argmin(losses))])
+    return (*(Expert(one, tried[one].prior_strength) for one in kept), Expert())
 
 
 def _shorter(main: HalfLife, options: tuple[HalfLife, ...]) -> HalfLife:
