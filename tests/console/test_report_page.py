@@ -104,7 +104,7 @@ def test_a_full_disk_is_one_line_and_the_old_page_survives(tmp_path: Path, monke
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(page.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(SaveError, match="No space left on device; what was there is untouched"):
         page.write_report(replace(small_report(), version="9"), path)
     assert embedded(path.read_text(encoding="utf-8"))["version"] == "0.0.0"

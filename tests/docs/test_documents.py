@@ -22,23 +22,32 @@ PAGES = sorted(
 def test_every_code_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     """Blocks marked `python` and `console` (lines that begin with `$ `) run one after the other in an empty folder."""
     names: dict[str, object] = {}
-    cwd = Path.cwd()
+    cwd, blocks = Path.cwd(), BLOCK.findall(page.read_text(encoding="utf-8"))
+    done = 0
     os.chdir(tmp_path)
     try:
-        for language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        for language, block in blocks:
             if language == "python":
                 exec(compile(block, str(page), "exec"), names)  # noqa: S102  # our own documents
             else:
-                run_console(block)
+                failed = run_console(block)
+                assert not failed, failed
+            done += 1
     finally:
         os.chdir(cwd)
+    assert done == len(blocks) > 0
 
 
-def run_console(block: str) -> None:
-    """Run the lines of a block that begin with `$ `; each must end with exit code 0; `make` lines are CI's own."""
+def run_console(block: str) -> str:
+    """Run the lines of a block that begin with `$ `; what the first said that did not end with exit code 0, if any.
+
+    `make` lines are CI's own.
+    """
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for line in re.findall(r"^\$ ((?:.*\\\n)*.*)$", block, re.MULTILINE):
         if line.startswith(("make ", "git ", "cd ", "pip ")):
             continue
         done = subprocess.run(line, shell=True, capture_output=True, text=True, env=environment)  # noqa: S602
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        if done.returncode != 0:
+            return f"{line}\n{done.stdout}\n{done.stderr}"
+    return ""

@@ -106,7 +106,7 @@ def test_a_disk_that_fills_while_saving_leaves_the_old_version_answering(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(registry, "_sync", full)
+    monkeypatch.setattr(registry, "sync", full)
     with pytest.raises(SaveError, match="No space left"):
         fit_run(dataset, folder, settings=CHEAP.model_copy(update={"seed": 5}))
     assert load_run(folder).version == before

@@ -11,7 +11,7 @@ import typer
 
 from driftline.cli.app import app
 from driftline.cli.output import console, print_json, progress_bar
-from driftline.errors import RequestError, SaveError, UnknownModelError
+from driftline.errors import RequestError, UnknownModelError
 from driftline.types import Progress, Size
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Fit models on the past and see how well they rank what came next, with intervals and paired differences."""
+    from driftline.data.files import replace_text
     from driftline.data.reading import read_dataset
     from driftline.learning.settings import read_settings
 
@@ -57,7 +58,7 @@ def evaluate(
         found = _run(dataset, settings, models, protocol, chosen, tie, progress)
     document = found.as_json()
     if out:
-        _write(out, document)
+        replace_text(out, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
     if as_json:
         print_json(document)
     else:
@@ -153,17 +154,3 @@ def _require_writable(out: Path) -> None:
         raise RequestError(f"expected --out as a file, got the folder {out}; name a file in it")
     if not out.parent.is_dir():
         raise RequestError(f"expected --out in a folder that exists, got {out}; make {out.parent} first")
-
-
-def _write(file: Path, document: dict[str, Any]) -> None:
-    """Write beside and rename, so that what was there survives a failure."""
-    draft = file.with_name(f".{file.name}.draft")
-    try:
-        draft.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n", encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise SaveError(
-            f"could not write {file}: {error.strerror}; what was there is untouched; free some space"
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)

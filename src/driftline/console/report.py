@@ -10,14 +10,12 @@ import base64
 import hashlib
 import html
 import json
-import os
 import re
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from driftline.console.content import Report
-from driftline.errors import SaveError
+from driftline.data.files import replace_text
 
 STATIC = Path(__file__).parent / "static"
 MODULES = (
@@ -42,14 +40,7 @@ _EXPORT = re.compile(r"^export (const|function) (\w+)", re.MULTILINE)
 
 def write_report(report: Report, path: Path) -> Path:
     """Write the page; a page that was there is replaced whole or, with SaveError, left as it was."""
-    text = render(report)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, text)
-    except OSError as error:
-        raise SaveError(
-            f"could not write {path}: {error.strerror or error}; what was there is untouched, free space and try again"
-        ) from error
+    replace_text(path, render(report))
     return path
 
 
@@ -105,17 +96,3 @@ def embed(document: object) -> str:
 def _hash(text: str) -> str:
     """What a content security policy calls the source of an inline element."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside, flush to disk, rename: a reader sees the old page or the new one, whole."""
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(draft, 0o644)  # noqa: PTH101  # a page is for everybody who can read the folder
-        Path(draft).replace(path)
-    finally:
-        Path(draft).unlink(missing_ok=True)

@@ -27,12 +27,13 @@ from typing import Any
 
 from driftline import __version__
 from driftline.data.dataset import Dataset, detect_repeats
+from driftline.data.files import file_sha256, replace_text, sync
 from driftline.data.snapshot import HEADER, read_snapshot, write_snapshot
 from driftline.errors import RequestError, RunError, SaveError
 from driftline.interest.model import InterestModel
 from driftline.learning.names import load_blend
 from driftline.models.base import FittedModel
-from driftline.models.storage import SEAL, file_sha256, sealed
+from driftline.models.storage import SEAL, sealed
 from driftline.ranking.blend import FittedBlend
 from driftline.ranking.recommender import Recommender
 from driftline.types import format_time
@@ -112,7 +113,7 @@ def save_run(folder: Path, manifest: Manifest, dataset: Dataset, blend: FittedBl
                 _publish(draft, versions / written.version)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
-            _replace_json(folder / CURRENT, {"format": FORMAT, "version": written.version})
+            replace_text(folder / CURRENT, json.dumps({"format": FORMAT, "version": written.version}, indent=2))
     except OSError as error:
         raise SaveError(
             f"could not write {folder}: {error.strerror or error}; what was there still answers; free some space"
@@ -175,7 +176,7 @@ def _write_version(
     document = {"format": FORMAT, "driftline": __version__, "manifest": facts, "sha256": sums}
     (draft / MANIFEST).write_text(sealed(document), encoding="utf-8")
     for path in _files(draft):
-        _sync(path)
+        sync(path)
     return Manifest(**facts)
 
 
@@ -206,7 +207,7 @@ def _publish(draft: Path, place: Path) -> None:
         return
     draft.chmod(0o755)
     draft.rename(place)
-    _sync(place.parent)
+    sync(place.parent)
 
 
 def _version_for(folder: Path, at_us: int | None) -> str:
@@ -267,23 +268,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise RunError(f"expected a JSON object in {path}, got {type(document).__name__}; fit again")
     return document
-
-
-def _replace_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write beside, flush to disk, rename: a reader sees the old file or the new one, whole."""
-    draft = path.with_suffix(".draft")
-    try:
-        draft.write_text(json.dumps(document, indent=2), encoding="utf-8")
-        _sync(draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

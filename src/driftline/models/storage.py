@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from driftline.data.files import file_sha256
 from driftline.errors import RunError, SaveError, SettingsError
 
 FORMAT = 1
@@ -87,12 +88,6 @@ def settings_from(kind: type[S], settings: Mapping[str, Any], name: str) -> S:
         return kind(**settings)
     except (TypeError, SettingsError) as error:
         raise RunError(f"expected settings of model {name} of this version, got {error}; fit again") from error
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sparse_arrays(name: str, matrix: sparse.csr_matrix) -> dict[str, NDArray[Any]]:

@@ -33,6 +33,7 @@ MODELS: dict[str, SequenceSettings] = {
     "rnn": RNN(**QUICK),
     "lstm": LSTM(**QUICK),
     "gru": GRU(**QUICK),
+    "gru that counts": GRU(**{**QUICK, "repeats": "allow"}),
     "evolution of gru": Evolution(**QUICK),
     "evolution of rnn": Evolution(f="rnn", **QUICK),
     "evolution of lstm": Evolution(f="lstm", **QUICK),

@@ -28,9 +28,10 @@ def log() -> EventLog:
     return markov(100, 20, 20, noise=0.0, seed=0).log
 
 
-@pytest.fixture(scope="module")
-def fitted(log: EventLog) -> SequenceFit:
-    model = GRU(dim=16, epochs=12, batch=256, learning_rate=0.01, dropout=0.1, repeats="exclude")
+@pytest.fixture(scope="module", params=["allow", "exclude"])
+def fitted(log: EventLog, request: pytest.FixtureRequest) -> SequenceFit:
+    """With and without counts of what was had."""
+    model = GRU(dim=16, epochs=12, batch=256, learning_rate=0.01, dropout=0.1, repeats=request.param)
     return model.fit(log, seed=0)
 
 
@@ -62,11 +63,17 @@ def test_new_items_enter_and_what_follows_them_is_learned(after: SequenceFit, la
 def test_what_was_known_is_not_forgotten(
     fitted: SequenceFit, after: SequenceFit, log: EventLog, later: EventLog
 ) -> None:
-    best = [
-        [int(follows(model, rows, item)[: log.n_items].argmax()) for item in log.items]
+    """In a world without noise one item follows another always: what was told rightly still is."""
+    inside = log.user_row[1:] == log.user_row[:-1]
+    truth = np.zeros(log.n_items, np.int64)
+    truth[log.item_row[:-1][inside]] = log.item_row[1:][inside]
+    right = [
+        np.array([follows(model, rows, item)[: log.n_items].argmax() for item in log.items]) == truth
         for model, rows in ((fitted, log), (after, later))
     ]
-    assert np.mean(np.array(best[0]) == np.array(best[1])) > 0.9
+    assert right[0].mean() >= (0.8 if fitted.settled().repeats == "allow" else 1)  # type: ignore[attr-defined]
+    assert right[1][right[0]].mean() > 0.9
+    assert right[1].mean() >= right[0].mean()
 
 
 def test_an_update_gives_the_same_twice_and_can_be_saved(

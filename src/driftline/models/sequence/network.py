@@ -94,12 +94,12 @@ class Network(nn.Module):
     def scores(self, behaviour: Tensor, had: sparse.csr_matrix | None = None) -> Tensor:
         """The score of every item for each expected behaviour; shape [n, n_items]. `had` are counts of that shape."""
         scores = torch.addmm(self.bias, self.scale * behaviour, self.items.T)
-        again = self.repeats(had)
+        again = self.raised(had)
         if again is not None:
             scores[again.state, again.item] += again.value
         return scores
 
-    def repeats(self, had: sparse.csr_matrix | None) -> Cells | None:
+    def raised(self, had: sparse.csr_matrix | None) -> Cells | None:
         """What having had an item adds to its score; None where the network does not count."""
         if self.again is None or had is None:
             return None

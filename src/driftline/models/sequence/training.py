@@ -82,7 +82,7 @@ def train(
     rng = np.random.default_rng(seed)
     with own_randomness(seed), Curves(settings) as curves:
         for epoch in range(1, settings.epochs + 1):
-            parts = list(batches(windows, settings.batch, rng, counted=network.counted))
+            parts = batches(windows, settings.batch, rng, counted=network.counted)
             loss = _train_epoch(network, optimizer, parts, clock)
             quality = judge(network) if judge else None
             curves.add(epoch, loss, quality)
@@ -104,7 +104,7 @@ def loss_of(network: Network, batch: Batch) -> Tensor:
     states = network.run(network.pooled(batch.steps), batch.going)
     targets = Cells(*(torch.from_numpy(part) for part in (batch.target_state, batch.target_item, batch.mass)))
     behaviours = network.scale * network.behaviour(states)
-    again = network.repeats(batch.had)
+    again = network.raised(batch.had)
     return set_cross_entropy(behaviours, network.items, network.bias, targets, again) / batch.n_states
 
 
@@ -128,7 +128,7 @@ class _Clock:
         return time.monotonic() >= self._ends
 
 
-def _train_epoch(network: Network, optimizer: torch.optim.Optimizer, parts: list[Batch], clock: _Clock) -> float:
+def _train_epoch(network: Network, optimizer: torch.optim.Optimizer, parts: Iterator[Batch], clock: _Clock) -> float:
     """One pass over the batches, or as many as there is time for; the mean loss of a step."""
     network.train()
     total, n_states = 0.0, 0
