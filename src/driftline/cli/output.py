@@ -9,17 +9,37 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from driftline.types import Progress as ProgressCall
 
 console = Console(highlight=False)
 """Standard output, for people."""
 
+A_FEW = 10
+"""From so many a second on, how many it is says something."""
+
 
 def print_json(document: Any) -> None:
     """Print one JSON document and nothing else; NaN and infinity are our own bugs and refused."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+class _SpeedColumn(ProgressColumn):
+    """How many a second, where it is more than a few."""
+
+    def render(self, task: Task) -> Text:
+        """`12,300/s`."""
+        return Text(f"{task.speed:,.0f}/s" if (task.speed or 0) >= A_FEW else "")
 
 
 @contextmanager
@@ -29,7 +49,9 @@ def progress_bar() -> Iterator[ProgressCall]:
     if not screen.is_terminal:
         yield lambda _done, _total, _what: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _SpeedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
     with Progress(*columns, console=screen, transient=True) as bars:
         tasks: dict[str, Any] = {}
 

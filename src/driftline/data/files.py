@@ -11,6 +11,11 @@ from driftline.errors import SaveError
 
 
 def replace_text(path: Path, text: str) -> None:
+    """Replace a file by a text in UTF-8, as `replace_bytes` does."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
     """Write beside, flush to disk, rename: a reader sees the old file or the new one, whole.
 
     SaveError where that fails; what was there is then as it was.
@@ -19,8 +24,8 @@ def replace_text(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(draft, 0o644)  # noqa: PTH101  # for everybody who can read the folder, as any other file

@@ -45,6 +45,8 @@ TABLE: Mapping[str, Entry] = {
     "lstm": Entry(_SEQUENCE, "LSTM", "FittedLSTM"),
     "gru": Entry(_SEQUENCE, "GRU", "FittedGRU"),
     "evolution": Entry(_SEQUENCE, "Evolution", "FittedEvolution"),
+    "linear": Entry(_SEQUENCE, "Linear", "FittedLinear"),
+    "transformer": Entry(_SEQUENCE, "Transformer", "FittedTransformer"),
 }
 
 NAMES: tuple[str, ...] = (*TABLE, BLEND)

@@ -113,8 +113,12 @@ def content_blocks(catalog: Catalog) -> list[sparse.csr_matrix]:
     if catalog.has_text:
         texts = [f"{title} {text}".strip() for title, text in zip(catalog.title, catalog.text, strict=True)]
         blocks.append(Tfidf.fit(texts)[1])
-    if catalog.has_topics:
-        blocks.append(unit_rows(sparse.csr_matrix(catalog.topics)))
+    return blocks + shared_blocks(catalog)
+
+
+def shared_blocks(catalog: Catalog) -> list[sparse.csr_matrix]:
+    """What items have in common by topics and categories, a block of unit rows for each; [n_items, …] each."""
+    blocks = [unit_rows(sparse.csr_matrix(catalog.topics))] if catalog.has_topics else []
     categories = _categories(catalog.attributes)
     return blocks if categories is None else [*blocks, unit_rows(categories)]
 

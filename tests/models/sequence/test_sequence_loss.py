@@ -30,7 +30,9 @@ def test_a_batch_worked_by_hand() -> None:
     """
     behaviours = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     items = torch.tensor([[0.0, math.log(3)], [math.log(2), 0.0], [0.0, 0.0]])
-    loss = set_cross_entropy(behaviours, items, torch.zeros(3), targets([0, 1, 1], [1, 0, 2], [1.0, 0.5, 0.5]))
+    loss = set_cross_entropy(
+        behaviours, items, torch.zeros(3), targets([0, 1, 1], [1, 0, 2], [1.0, 0.5, 0.5]), precision="float32"
+    )
     assert loss.item() == pytest.approx(math.log(2) - (math.log(3 / 5) + math.log(1 / 5)) / 2, abs=1e-6)
 
 
@@ -54,7 +56,7 @@ def test_loss_and_gradients_are_those_of_the_whole_matrix(cells: int, monkeypatc
     for fused in (True, False):
         behaviours, items, bias, extra = (leaf.clone().requires_grad_() for leaf in leaves)
         if fused:
-            loss = set_cross_entropy(behaviours, items, bias, what, Cells(raised, of, extra))
+            loss = set_cross_entropy(behaviours, items, bias, what, Cells(raised, of, extra), precision="float32")
         else:
             added = torch.zeros(5, 7, dtype=torch.float64).index_put((raised, of), extra)
             log_shares = torch.log_softmax(behaviours @ items.T + bias + added, 1)
@@ -70,13 +72,14 @@ SEQUENCES = Steps(
     np.array([0, 1, 2, 3, 2, 0, 4]),
     np.array([0, 1, 3, 4, 5, 7]),
     np.array([0, 3, 5]),
+    np.arange(5),
 )
 
 
 def test_every_step_is_asked_for_the_whole_next_moment() -> None:
     """States by time: after {0} and {2} came {1, 2} and {0, 4}, then after {1, 2} came {3}."""
     batch = batch_of(SEQUENCES)
-    assert batch.going == [2, 1]
+    assert batch.layout.going == [2, 1]
     assert list(zip(batch.target_state, batch.target_item, batch.mass, strict=True)) == [
         (0, 1, 0.5),
         (0, 2, 0.5),
@@ -107,14 +110,14 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_steps(repeats: Repeats) -> Non
             log_shares = scores - np.log(np.exp(scores).sum())
             losses_of_steps.append(-log_shares[following].mean())
     batch = batch_of(SEQUENCES, counted=network.counted)
-    assert loss_of(network, batch).item() == pytest.approx(np.mean(losses_of_steps), abs=1e-5)
+    assert loss_of(network, batch, precision="float32").item() == pytest.approx(np.mean(losses_of_steps), abs=1e-5)
 
 
 def test_batches_hold_every_step_once() -> None:
     rng = np.random.default_rng(0)
     lengths = rng.integers(2, 9, 50)
     n = int(lengths.sum())
-    windows = Steps(np.arange(n), np.arange(n + 1), np.concatenate([[0], np.cumsum(lengths)]))
+    windows = Steps(np.arange(n), np.arange(n + 1), np.concatenate([[0], np.cumsum(lengths)]), np.arange(n))
     parts = list(batches(windows, 20, rng))
     asked = np.sort(np.concatenate([part.target_item for part in parts]))
     firsts = windows.sequence[:-1]

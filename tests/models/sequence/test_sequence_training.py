@@ -65,7 +65,9 @@ def test_without_tensorboard_the_extra_is_named(basket_log: EventLog, monkeypatc
 
 def test_a_loss_that_is_no_number_is_a_clear_error(basket_log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
     real = training_module.loss_of
-    monkeypatch.setattr(training_module, "loss_of", lambda network, batch: real(network, batch) * float("nan"))
+    monkeypatch.setattr(
+        training_module, "loss_of", lambda network, batch, **how: real(network, batch, **how) * float("nan")
+    )
     with pytest.raises(DriftlineError, match="lower learning_rate"):
         GRU(**TINY).fit(basket_log)
 

@@ -63,15 +63,6 @@ def test_batches_hold_every_window_once_and_are_fixed_by_the_seed(log_of) -> Non
     assert sorted(targets[0]) == sorted(targets[2])
 
 
-def test_sequences_within_a_batch_are_of_like_length(log_of) -> None:
-    rng = np.random.default_rng(0)
-    log = log_of(*([("A",)] * n for n in rng.integers(2, 30, 200)))
-    parts = list(batches(steps_of_log(log, ALL).windows(50), 128, rng))
-    steps = sum(batch.n_states for batch in parts)
-    padded = sum(len(batch.going) * batch.going[0] for batch in parts)
-    assert steps / padded > 0.85
-
-
 @st.composite
 def questions(draw: st.DrawFn) -> Histories:
     """Questions of any user at any row or moment of a log with baskets."""

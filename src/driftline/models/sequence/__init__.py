@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from driftline.models.sequence.base import Ahead, SequenceFit
-from driftline.models.sequence.settings import GRU, LSTM, RNN, Evolution, SequenceSettings
+from driftline.models.sequence.settings import GRU, LSTM, RNN, Evolution, Linear, SequenceSettings, Transformer
 
 if TYPE_CHECKING:
     from driftline.models.sequence.fitted import (
         FittedEvolution,
         FittedGRU,
+        FittedLinear,
         FittedLSTM,
+        FittedNetwork,
         FittedRNN,
         FittedSequence,
+        FittedTransformer,
     )
 
 __all__ = [
@@ -28,10 +31,15 @@ __all__ = [
     "FittedEvolution",
     "FittedGRU",
     "FittedLSTM",
+    "FittedLinear",
+    "FittedNetwork",
     "FittedRNN",
     "FittedSequence",
+    "FittedTransformer",
+    "Linear",
     "SequenceFit",
     "SequenceSettings",
+    "Transformer",
 ]
 
 

@@ -1,15 +1,17 @@
-"""Batches of windows: like lengths together, steps in the order in which a network runs through them."""
+"""Batches of windows: so many steps each, in the order in which a network runs through them, and what is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from driftline.models.sequence.had import counts_after
+from driftline.models.sequence.layout import Layout
+from driftline.models.sequence.sampling import Negatives
 from driftline.models.sequence.steps import Ints, Steps, offsets, ranges
 
 
@@ -17,36 +19,46 @@ from driftline.models.sequence.steps import Ints, Steps, offsets, ranges
 class Batch:
     """What a network reads, and what it should have expected.
 
-    `steps` by time, as `Network.run` wants them, with `going[t]` sequences having a step t. After state
-    `target_state[n]` (ascending) came `target_item[n]`, which is `mass[n]` of that moment: 1 / its size. `had` are the
-    counts of what was had by then, [n_states, n_items], where they are asked for.
+    `steps` by time, as `layout` says. After state `target_state[n]` (ascending) came `target_item[n]`, which is
+    `mass[n]` of that moment: 1 / its size. `had` are the counts of what was had by then, [n_states, n_items], where
+    they are asked for.
+
+    Where items are sampled, `rows` are the items that stand in the batch (ascending), and every item number is a place
+    among them; `correction` [len(rows)] is added to scores so that the sample stands for all.
     """
 
     steps: Steps
-    going: list[int]
+    layout: Layout
     target_state: Ints
     target_item: Ints
     mass: NDArray[np.float32]
     had: sparse.csr_matrix | None = None
+    rows: Ints | None = None
+    correction: NDArray[np.float32] | None = None
 
     @property
     def n_states(self) -> int:
         """How many times it is asked what comes next."""
-        return sum(self.going)
+        return len(self.layout)
 
 
-def batches(windows: Steps, size: int, rng: np.random.Generator, *, counted: int = 0) -> Iterator[Batch]:
-    """All windows once, in random order, about `size` steps in a batch; the lengths in one differ little.
+def n_batches(windows: Steps, size: int) -> int:
+    """How many batches `batches` makes at most."""
+    return int((windows.lengths - 1).sum()) // size + 1
 
-    With `counted` items the batches say how often each was had before.
+
+def batches(
+    windows: Steps, size: int, rng: np.random.Generator, *, counted: int = 0, negatives: Negatives | None = None
+) -> Iterator[Batch]:
+    """All windows once, in random order, about `size` steps in a batch.
+
+    With `counted` items the batches say how often each was had before; with `negatives` they hold a sample of items.
     """
-    lengths = windows.lengths - 1
     order = rng.permutation(len(windows))
-    order = order[np.argsort(lengths[order] + rng.uniform(0, 2, len(order)), kind="stable")]
-    batch = np.cumsum(lengths[order]) // size
-    parts = np.split(order, np.flatnonzero(np.diff(batch)) + 1)
-    for which in rng.permutation(len(parts)):
-        yield batch_of(windows.take(parts[which]), counted=counted)
+    batch = np.cumsum(windows.lengths[order] - 1) // size
+    for which in np.split(order, np.flatnonzero(np.diff(batch)) + 1):
+        made = batch_of(windows.take(which), counted=counted)
+        yield made if negatives is None else _sampled(made, negatives, rng)
 
 
 def batch_of(windows: Steps, *, counted: int = 0) -> Batch:
@@ -58,13 +70,8 @@ def batch_of(windows: Steps, *, counted: int = 0) -> Batch:
     mass = (1.0 / np.repeat(sizes, sizes)).astype(np.float32)
     state = np.repeat(np.arange(len(places)), sizes)
     had = _had(windows, places, counted) if counted else None
-    return Batch(steps_at(windows, places), going, state, target_item, mass, had)
-
-
-def _had(windows: Steps, places: Ints, n_items: int) -> sparse.csr_matrix:
-    """The counts after each of these steps."""
-    sequence = np.searchsorted(windows.sequence, places, side="right") - 1
-    return counts_after(windows, sequence, places - windows.sequence[sequence] + 1, n_items)
+    steps = steps_at(windows, places)
+    return Batch(steps, Layout(going, steps.time_us), state, target_item, mass, had)
 
 
 def by_time(first: Ints, lengths: Ints) -> tuple[Ints, list[int]]:
@@ -78,4 +85,30 @@ def by_time(first: Ints, lengths: Ints) -> tuple[Ints, list[int]]:
 def steps_at(steps: Steps, places: Ints) -> Steps:
     """Some steps, in the order given, as one sequence."""
     items = ranges(steps.step[places], steps.step[places + 1])
-    return Steps(steps.item[items], offsets(steps.sizes[places]), np.array([0, len(places)]))
+    return Steps(steps.item[items], offsets(steps.sizes[places]), np.array([0, len(places)]), steps.time_us[places])
+
+
+def _had(windows: Steps, places: Ints, n_items: int) -> sparse.csr_matrix:
+    """The counts after each of these steps."""
+    sequence = np.searchsorted(windows.sequence, places, side="right") - 1
+    return counts_after(windows, sequence, places - windows.sequence[sequence] + 1, n_items)
+
+
+def _sampled(batch: Batch, negatives: Negatives, rng: np.random.Generator) -> Batch:
+    """The same batch over its own items and a sample of the others."""
+    drawn, times = negatives.draw(rng)
+    own = np.concatenate([batch.steps.item, batch.target_item])
+    own = own if batch.had is None else np.concatenate([own, batch.had.indices.astype(np.int64)])
+    rows = np.unique(np.concatenate([drawn, own]))
+    had = batch.had
+    if had is not None:
+        place = np.searchsorted(rows, had.indices)
+        had = sparse.csr_matrix((had.data, place, had.indptr), shape=(had.shape[0], len(rows)))
+    return replace(
+        batch,
+        steps=replace(batch.steps, item=np.searchsorted(rows, batch.steps.item)),
+        target_item=np.searchsorted(rows, batch.target_item),
+        had=had,
+        rows=rows,
+        correction=negatives.corrections(rows, drawn, times),
+    )

@@ -1,17 +1,38 @@
-"""The recurrences: one step of each, from a behaviour x and a core to the next core.
+"""The recurrences: one step of each, from a behaviour x and a core to the next core, and all steps of a batch.
 
 A *core* is what a cell carries from step to step, [n, width]; its first `dim` columns are the interest state H.
 """
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 
+from driftline.models.sequence.layout import Layout
 from driftline.models.sequence.settings import Cell
 
+_PACKED: dict[Cell, Any] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
+"""All steps at once, the products with x in one; sequences packed by time, as they lie here."""
 
-class PlainCell(nn.Module):
+
+class SteppedCell(nn.Module):
+    """A cell that is run through step after step."""
+
+    width: int
+
+    def run(self, x: Tensor, layout: Layout) -> Tensor:
+        """The cores after every step; x [n_steps, dim] by time."""
+        core, cores, first = x.new_zeros(layout.n_sequences, self.width), [], 0
+        for n in layout.going:
+            core = self(x[first : first + n], core[:n])
+            cores.append(core)
+            first += n
+        return torch.cat(cores) if cores else core
+
+
+class PlainCell(SteppedCell):
     """An RNN, GRU or LSTM step; the core is H, or H ⊕ c for the LSTM."""
 
     def __init__(self, kind: Cell, dim: int) -> None:
@@ -19,7 +40,7 @@ class PlainCell(nn.Module):
         cells = {"rnn": nn.RNNCell, "gru": nn.GRUCell, "lstm": nn.LSTMCell}
         self.dim, self.width = dim, 2 * dim if kind == "lstm" else dim
         self.inner = cells[kind](dim, dim)
-        self.has_memory = kind == "lstm"
+        self.kind, self.has_memory = kind, kind == "lstm"
 
     def forward(self, x: Tensor, core: Tensor) -> Tensor:
         """The next core."""
@@ -28,12 +49,23 @@ class PlainCell(nn.Module):
         h, c = core[:, : self.dim], core[:, self.dim :]
         return torch.cat(self.inner(x, (h, c)), 1)
 
+    def run(self, x: Tensor, layout: Layout) -> Tensor:
+        """The cores after every step. While training, an LSTM's have nothing in the place of c: nobody reads it."""
+        if not self.training or not layout.going:
+            return super().run(x, layout)
+        begin = x.new_zeros(1, layout.n_sequences, self.dim)
+        weights = [self.inner.weight_ih, self.inner.weight_hh, self.inner.bias_ih, self.inner.bias_hh]
+        going = torch.tensor(layout.going)
+        states = (begin, begin) if self.has_memory else begin
+        found = cast("Tensor", _PACKED[self.kind](x, going, states, weights, True, 1, 0.0, True, False)[0])
+        return torch.cat([found, torch.zeros_like(found)], 1) if self.has_memory else found
+
     def short_term(self, core: Tensor) -> Tensor:
         """A plain recurrence expects no behaviour of its own: 0."""
         return core.new_zeros(())
 
 
-class EvolutionCell(nn.Module):
+class EvolutionCell(SteppedCell):
     """The evolution equations with f an RNN or GRU step; the core is H ⊕ i.
 
         z = σ(H ⊕ x)      h = W_h z + b_h      i' = W_i z + b_i      H' = f(h ⊕ i', H)
@@ -59,7 +91,7 @@ class EvolutionCell(nn.Module):
         return core[:, self.dim :]
 
 
-class GatedEvolutionCell(nn.Module):
+class GatedEvolutionCell(SteppedCell):
     """The evolution equations in LSTM form, with a memory gate g and an output gate f_o; the core is H ⊕ i.
 
         g  = sigmoid(W_g [H ⊕ x] + b_g)        f_o = sigmoid(W_f [H ⊕ x] + b_f)        z = σ(H ⊕ x)

@@ -21,9 +21,10 @@ from driftline.models.pairs import Visits
 from driftline.models.sequence.base import Ahead, Vectors
 from driftline.models.sequence.batches import by_time, steps_at
 from driftline.models.sequence.had import DECAY, count_step, counts_after
+from driftline.models.sequence.layout import Layout
 from driftline.models.sequence.network import Network
 from driftline.models.sequence.reading import shared_steps
-from driftline.models.sequence.settings import GRU, LSTM, RNN, Evolution, SequenceSettings
+from driftline.models.sequence.settings import GRU, LSTM, RNN, Evolution, Linear, SequenceSettings, Transformer
 from driftline.models.sequence.steps import Ints, Steps, places
 from driftline.models.sequence.storage import read_sequence, write_sequence
 from driftline.models.sequence.training import Training
@@ -35,7 +36,7 @@ STEPS_PER_RUN = 200_000
 
 
 @dataclass(frozen=True, eq=False)
-class FittedSequence:
+class FittedNetwork:
     """A trained network; its row r is item `known[r]` of the log, which has `n_items`.
 
     `tail` holds the last moments of each user, `training` how training ended.
@@ -68,26 +69,6 @@ class FittedSequence:
         counted = self.network.counted
         return States(vectors, counts_after(steps, which, n_steps, counted) if counted else None)
 
-    def step(self, state: States, items: Rows) -> States:
-        """A single state after one more moment with these items, a set; unknown items are passed over.
-
-        It is the state that `encode` gives for the longer history.
-        """
-        rows = self.place[items[(items >= 0) & (items < self.n_items)]]
-        known = np.unique(rows[rows >= 0])
-        if not len(known):
-            return state
-        moment = Steps(known, np.array([0, len(known)]), np.array([0, 1]))
-        with torch.inference_mode():
-            moved = self.network.step(self.network.pooled(moment), torch.from_numpy(state.vectors))
-        return States(_array(moved), None if state.had is None else count_step(state.had, known))
-
-    def start(self) -> States:
-        """The state of somebody without a past: a single one, of zeros."""
-        counted = self.network.counted
-        had = sparse.csr_matrix((1, counted), dtype=np.float32) if counted else None
-        return States(np.zeros((1, self.network.width), np.float32), had)
-
     def score(self, histories: Histories, items: Rows | None = None) -> Scores:
         """The logits of what comes next; the popularity of items where a history is empty."""
         return self.score_states(self.encode(histories), items)
@@ -98,28 +79,6 @@ class FittedSequence:
             behaviour = self.network.behaviour(torch.from_numpy(states.vectors))
             scores = self._filled(_array(self.network.scores(behaviour, states.had)))
         return scores if items is None else scores[:, items]
-
-    def forecast_steps(self, histories: Histories, n_steps: int) -> Ahead:
-        """States, behaviours and scores of the next steps; each step reads what the one before it expects.
-
-        What is read at a step that has not happened is the mean of the item vectors under the scores' shares; what was
-        had is one moment older then.
-        """
-        if n_steps < 1:
-            raise SettingsError(f"expected at least one step ahead, got {n_steps}")
-        begin = self.encode(histories)
-        state, had = torch.from_numpy(begin.vectors), begin.had
-        found: list[tuple[Tensor, Tensor, Tensor]] = []
-        with torch.inference_mode():
-            for _ in range(n_steps):
-                if found:
-                    state = self.network.step(self.network.expected(found[-1][2]), state)
-                    had = None if had is None else had * np.float32(DECAY)
-                behaviour = self.network.behaviour(state)
-                found.append((state, behaviour, self.network.scores(behaviour, had)))
-        states, behaviours, scores = (_array(torch.stack(parts, 1)) for parts in zip(*found, strict=True))
-        filled = self._filled(scores.reshape(-1, len(self.known)))
-        return Ahead(states, behaviours, filled.reshape(len(histories), n_steps, self.n_items))
 
     def update(self, events: EventLog) -> Self:
         """Some epochs over the new events, old ones rehearsed; new items enter beside those that they came with."""
@@ -152,8 +111,10 @@ class FittedSequence:
         batch = np.cumsum(steps.lengths[order]) // STEPS_PER_RUN
         for part in np.split(order, np.flatnonzero(np.diff(batch)) + 1):
             numbers, going = by_time(steps.sequence[part], steps.lengths[part])
+            moments = steps_at(steps, numbers)
             with torch.inference_mode():
-                yield numbers, _array(self.network.run(self.network.pooled(steps_at(steps, numbers)), going))
+                states = self.network.run(self.network.pooled(moments), Layout(going, moments.time_us))
+                yield numbers, _array(states)
 
     def _filled(self, scores: Scores) -> Scores:
         """Scores of the network's items as scores of all, the rest below the lowest."""
@@ -162,6 +123,53 @@ class FittedSequence:
         everything = np.repeat(scores.min(axis=1, keepdims=True) - 1, self.n_items, axis=1)
         everything[:, self.known] = scores
         return everything
+
+
+@dataclass(frozen=True, eq=False)
+class FittedSequence(FittedNetwork):
+    """A trained recurrence: its state is moved by one event at a time, and by what it expects."""
+
+    def step(self, state: States, items: Rows) -> States:
+        """A single state after one more moment with these items, a set; unknown items are passed over.
+
+        It is the state that `encode` gives for the longer history.
+        """
+        rows = self.place[items[(items >= 0) & (items < self.n_items)]]
+        known = np.unique(rows[rows >= 0])
+        if not len(known):
+            return state
+        moment = Steps(known, np.array([0, len(known)]), np.array([0, 1]), np.zeros(1, np.int64))
+        with torch.inference_mode():
+            moved = self.network.step(self.network.pooled(moment), torch.from_numpy(state.vectors))
+        return States(_array(moved), None if state.had is None else count_step(state.had, known))
+
+    def start(self) -> States:
+        """The state of somebody without a past: a single one, of zeros."""
+        counted = self.network.counted
+        had = sparse.csr_matrix((1, counted), dtype=np.float32) if counted else None
+        return States(np.zeros((1, self.network.width), np.float32), had)
+
+    def forecast_steps(self, histories: Histories, n_steps: int) -> Ahead:
+        """States, behaviours and scores of the next steps; each step reads what the one before it expects.
+
+        What is read at a step that has not happened is the mean of the item vectors under the scores' shares; what was
+        had is one moment older then.
+        """
+        if n_steps < 1:
+            raise SettingsError(f"expected at least one step ahead, got {n_steps}")
+        begin = self.encode(histories)
+        state, had = torch.from_numpy(begin.vectors), begin.had
+        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        with torch.inference_mode():
+            for _ in range(n_steps):
+                if found:
+                    state = self.network.step(self.network.expected(found[-1][2]), state)
+                    had = None if had is None else had * np.float32(DECAY)
+                behaviour = self.network.behaviour(state)
+                found.append((state, behaviour, self.network.scores(behaviour, had)))
+        states, behaviours, scores = (_array(torch.stack(parts, 1)) for parts in zip(*found, strict=True))
+        filled = self._filled(scores.reshape(-1, len(self.known)))
+        return Ahead(states, behaviours, filled.reshape(len(histories), n_steps, self.n_items))
 
 
 class FittedRNN(FittedSequence):
@@ -188,13 +196,27 @@ class FittedEvolution(FittedSequence):
     name: ClassVar[str] = Evolution.name
 
 
-_SETTINGS: dict[str, type[SequenceSettings]] = {kind.name: kind for kind in (RNN, LSTM, GRU, Evolution)}
-_FITTED: dict[str, type[FittedSequence]] = {
-    kind.name: kind for kind in (FittedRNN, FittedLSTM, FittedGRU, FittedEvolution)
+class FittedLinear(FittedSequence):
+    """A fitted `Linear`."""
+
+    name: ClassVar[str] = Linear.name
+
+
+class FittedTransformer(FittedNetwork):
+    """A fitted `Transformer`: it reads the last moments of a history anew for each question."""
+
+    name: ClassVar[str] = Transformer.name
+
+
+_SETTINGS: dict[str, type[SequenceSettings]] = {
+    kind.name: kind for kind in (RNN, LSTM, GRU, Evolution, Linear, Transformer)
+}
+_FITTED: dict[str, type[FittedNetwork]] = {
+    kind.name: kind for kind in (FittedRNN, FittedLSTM, FittedGRU, FittedEvolution, FittedLinear, FittedTransformer)
 }
 
 
-def fitted_class(name: str) -> type[FittedSequence]:
+def fitted_class(name: str) -> type[FittedNetwork]:
     """The class of a fitted model by its short name."""
     return _FITTED[name]
 

@@ -21,6 +21,8 @@ from driftline.types import Progress
 
 Cell = Literal["rnn", "lstm", "gru"]
 Start = Literal["svd", "random"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,15 @@ class SequenceSettings(ABC):
     """What every sequence model can be told.
 
     `dim` is the width of item vectors and of the state. `epochs` is the most; a validation slice stops earlier.
-    `batch` counts steps (moments that something follows), not users. `dropout` is of what the read-out reads. Training
-    cuts long histories into windows of `max_length` moments. `start` says where item vectors begin: at the latent
-    model (`svd`) or at random numbers. Where `repeats` are allowed, having had an item counts for it; None takes what
-    validation asks, or what is the norm in the log. `minutes` ends training after so long; `log_dir` is a folder for
-    TensorBoard.
+    `batch` counts steps (moments that something follows), not users. The learning rate rises for the first `warmup`
+    batches and falls in a straight line to a tenth over `falling` epochs (None: over all; 0: it does not fall).
+    `dropout` is of what the read-out reads. Training cuts long histories into windows of `max_length` moments. `start`
+    says where item vectors begin: at the latent model (`svd`) or at random numbers. With `attributes` items that have
+    some in common share vectors; None takes them where the catalog has them. Where `repeats` are allowed, having had an
+    item counts for it; None takes what validation asks, or what is the norm in the log. `negatives` asks each batch of
+    so many sampled items (0: of all; None: of all up to 50,000). `precision` is that of the large products, `device`
+    where they are computed, `threads` how many cores compute them. `minutes` ends training after so long; `log_dir` is
+    a folder for TensorBoard, `checkpoints` one for what a training that was ended from outside goes on from.
     """
 
     name: ClassVar[str]
@@ -40,22 +46,57 @@ class SequenceSettings(ABC):
     epochs: int = 20
     learning_rate: float = 0.005
     batch: int = 512
+    warmup: int = 0
+    falling: int | None = 0
     dropout: float = 0.4
     max_length: int = 50
     start: Start = "svd"
+    attributes: bool | None = None
     repeats: Repeats | None = None
+    negatives: int | None = None
+    precision: Precision = "auto"
+    device: Device = "cpu"
+    threads: int | None = None
     minutes: float | None = None
     log_dir: str | None = None
+    checkpoints: str | None = None
 
     def __post_init__(self) -> None:
         for key in ("dim", "epochs", "batch", "max_length"):
             check_range(key, getattr(self, key), 1)
+        for key in ("warmup", "falling", "negatives"):
+            check_range(key, getattr(self, key), 0)
+        check_range("threads", self.threads, 1)
+        _check_choice("precision", self.precision, get_args(Precision))
+        _check_choice("device", self.device, get_args(Device))
         check_range("learning_rate", self.learning_rate, 1e-8, 1)
         check_range("dropout", self.dropout, 0, 0.99)
         check_range("minutes", self.minutes, 0)
         _check_choice("start", self.start, get_args(Start))
         if self.repeats is not None:
             _check_choice("repeats", self.repeats, get_args(Repeats))
+
+    def fit(
+        self,
+        log: EventLog,
+        *,
+        catalog: Catalog | None = None,
+        validation: Targets | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> SequenceFit:
+        """Train on the positive events of a log; NotEnoughDataError where nobody has two moments."""
+        # By name, since what fits imports these settings, and torch with it.
+        fitting = import_module("driftline.models.sequence.fitting")
+        fitted: SequenceFit = fitting.fit_sequence(
+            self, log, catalog=catalog, validation=validation, seed=seed, progress=progress
+        )
+        return fitted
+
+
+@dataclass(frozen=True)
+class Recurrence(SequenceSettings):
+    """A state that is moved step by step, every step reading the one before."""
 
     @property
     @abstractmethod
@@ -67,24 +108,9 @@ class SequenceSettings(ABC):
         """Whether a step is the evolution equations rather than the plain recurrence."""
         return False
 
-    def fit(
-        self,
-        log: EventLog,
-        *,
-        catalog: Catalog | None = None,  # noqa: ARG002  # verbs of a model are called alike
-        validation: Targets | None = None,
-        seed: int = 0,
-        progress: Progress | None = None,
-    ) -> SequenceFit:
-        """Train on the positive events of a log; NotEnoughDataError where nobody has two moments."""
-        # By name, since what fits imports these settings, and torch with it.
-        fitting = import_module("driftline.models.sequence.fitting")
-        fitted: SequenceFit = fitting.fit_sequence(self, log, validation=validation, seed=seed, progress=progress)
-        return fitted
-
 
 @dataclass(frozen=True)
-class RNN(SequenceSettings):
+class RNN(Recurrence):
     """The plain recurrence `H' = tanh(W x + U H + b)`. Source: Elman 1990."""
 
     name: ClassVar[str] = "rnn"
@@ -96,7 +122,7 @@ class RNN(SequenceSettings):
 
 
 @dataclass(frozen=True)
-class LSTM(SequenceSettings):
+class LSTM(Recurrence):
     """Long short-term memory. Source: Hochreiter and Schmidhuber 1997."""
 
     name: ClassVar[str] = "lstm"
@@ -108,7 +134,7 @@ class LSTM(SequenceSettings):
 
 
 @dataclass(frozen=True)
-class GRU(SequenceSettings):
+class GRU(Recurrence):
     """Gated recurrent units with a softmax over everything. Source: Cho et al. 2014; Hidasi et al. 2016, GRU4Rec."""
 
     name: ClassVar[str] = "gru"
@@ -120,7 +146,7 @@ class GRU(SequenceSettings):
 
 
 @dataclass(frozen=True)
-class Evolution(SequenceSettings):
+class Evolution(Recurrence):
     """Interest evolution: long-term and short-term vectors, and a state that moves by both.
 
         h = W_h · σ(H ⊕ x) + b_h        i = W_i · σ(H ⊕ x) + b_i        H' = f(h, i, H)
@@ -145,6 +171,44 @@ class Evolution(SequenceSettings):
     def evolves(self) -> bool:
         """Always."""
         return True
+
+
+@dataclass(frozen=True)
+class Linear(SequenceSettings):
+    """A gated linear recurrence: trained on all steps at once, moved by an event in the same time however long ago.
+
+        z_t = sigmoid(W_z x_t)      h_t = (1 - z_t) ⊙ h_{t-1} + z_t ⊙ W_c x_t
+
+    and a feed-forward part, in `layers`. Sources: Feng et al. 2024, "Were RNNs all we needed?", minGRU; Yue et al.
+    2024, LRURec.
+    """
+
+    name: ClassVar[str] = "linear"
+    layers: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("layers", self.layers, 1)
+
+
+@dataclass(frozen=True)
+class Transformer(SequenceSettings):
+    """Causal self-attention over the last `max_length` moments, near ones told from far ones by steps and by time.
+
+    Every position is asked what comes next, of all items. Sources: Kang and McAuley 2018, SASRec; Klenitskiy and
+    Vasilev 2023, full cross-entropy; Li et al. 2020, TiSASRec; Zhai et al. 2024, HSTU, gated units.
+    """
+
+    name: ClassVar[str] = "transformer"
+    layers: int = 2
+    heads: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("layers", self.layers, 1)
+        check_range("heads", self.heads, 1)
+        if self.dim % self.heads:
+            raise SettingsError(f"expected heads that divide dim {self.dim}, got {self.heads}; choose another number")
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

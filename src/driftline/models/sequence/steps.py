@@ -17,12 +17,14 @@ Ints = NDArray[np.int64]
 class Steps:
     """Sequences of sets: sequence s has the steps `sequence[s]:sequence[s + 1]`, step t `item[step[t]:step[t + 1]]`.
 
-    The items of a step are different and ascending, so nothing depends on the order in which a basket was written.
+    Step t was at `time_us[t]`. The items of a step are different and ascending, so nothing depends on the order in
+    which a basket was written.
     """
 
     item: Ints
     step: Ints
     sequence: Ints
+    time_us: Ints
 
     def __len__(self) -> int:
         return len(self.sequence) - 1
@@ -45,7 +47,7 @@ class Steps:
         """New sequences out of the steps `first[s]:last[s]`."""
         steps = ranges(first, last)
         items = ranges(self.step[steps], self.step[steps + 1])
-        return Steps(self.item[items], offsets(self.sizes[steps]), offsets(last - first))
+        return Steps(self.item[items], offsets(self.sizes[steps]), offsets(last - first), self.time_us[steps])
 
     def windows(self, length: int) -> Steps:
         """Cut into parts of at most `length + 1` steps, the last step of one being the first of the next.
@@ -58,17 +60,22 @@ class Steps:
         return self.parts(first, np.minimum(first + length + 1, self.sequence[which + 1]))
 
 
-def steps_of(sequence: Ints, moment: Ints, item: Ints, n_sequences: int) -> Steps:
-    """Events as steps: `sequence` ascending, `moment` ascending within it, `item` in any order; all [n_events]."""
+def steps_of(sequence: Ints, moment: Ints, time_us: Ints, item: Ints, n_sequences: int) -> Steps:
+    """Events as steps: `sequence` ascending, `moment` ascending within it, `item` in any order; all [n_events].
+
+    Events of one moment have one time.
+    """
     if not len(item):
-        return Steps(item, np.zeros(1, np.int64), np.zeros(n_sequences + 1, np.int64))
+        return Steps(item, np.zeros(1, np.int64), np.zeros(n_sequences + 1, np.int64), item)
     order = np.lexsort((item, moment, sequence))
     sequence, moment, item = sequence[order], moment[order], item[order]
     new_step = _changes(sequence) | _changes(moment)
     once = new_step | _changes(item)
     starts = np.flatnonzero(new_step[once])
     lengths = np.bincount(sequence[new_step], minlength=n_sequences)
-    return Steps(item[once], np.append(starts, int(once.sum())).astype(np.int64), offsets(lengths))
+    return Steps(
+        item[once], np.append(starts, int(once.sum())).astype(np.int64), offsets(lengths), time_us[order[new_step]]
+    )
 
 
 def places(known: Rows, n_items: int) -> Ints:
@@ -82,7 +89,8 @@ def steps_of_log(log: EventLog, place: Ints) -> Steps:
     """One sequence per user, of the items that have a place in the network."""
     item = place[log.item_row]
     known = item >= 0
-    return steps_of(log.user_row[known].astype(np.int64), log.moment[known], item[known], log.n_users)
+    user_row = log.user_row[known].astype(np.int64)
+    return steps_of(user_row, log.moment[known], log.time_us[known], item[known], log.n_users)
 
 
 def steps_of_histories(histories: Histories, place: Ints) -> Steps:
@@ -90,12 +98,13 @@ def steps_of_histories(histories: Histories, place: Ints) -> Steps:
     log = histories.log
     if not len(log):
         nothing = np.zeros(0, np.int64)
-        return steps_of(nothing, nothing, nothing, len(histories))
+        return steps_of(nothing, nothing, nothing, nothing, len(histories))
     positions, query = histories.flat()
     item_row = log.item_row[positions]
     item = np.where(item_row < len(place), place[np.minimum(item_row, len(place) - 1)], -1)
     keep = (item >= 0) & (log.weight[positions] > 0)
-    return steps_of(query[keep], log.moment[positions[keep]], item[keep], len(histories))
+    there = positions[keep]
+    return steps_of(query[keep], log.moment[there], log.time_us[there], item[keep], len(histories))
 
 
 def ranges(first: Ints, last: Ints) -> Ints:

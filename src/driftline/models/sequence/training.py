@@ -1,7 +1,7 @@
-"""The one trainer of every sequence model: what comes next, asked at every step, of the whole catalog.
+"""The one trainer of every sequence model: what comes next, asked at every step, of the whole catalog or a sample.
 
 Loss of a step: `-(1/|y|) · Σ_{j ∈ y} log softmax(scores)_j`, with y the set of the next moment; averaged over the steps
-of a batch. Adam, clipped gradients; a validation slice ends it.
+of a batch. Adam, clipped gradients, a rate that rises and falls; a validation slice ends it.
 """
 
 from __future__ import annotations
@@ -9,30 +9,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from driftline.errors import DriftlineError
-from driftline.models.sequence.batches import Batch, batches
+from driftline.models.sequence.batches import Batch, batches, n_batches
+from driftline.models.sequence.checkpoint import Checkpoint
 from driftline.models.sequence.curves import Curves
 from driftline.models.sequence.losses import Cells, set_cross_entropy
 from driftline.models.sequence.network import Network
-from driftline.models.sequence.settings import SequenceSettings
+from driftline.models.sequence.optimizing import Optimizer
+from driftline.models.sequence.sampling import Negatives
+from driftline.models.sequence.settings import Precision, SequenceSettings
 from driftline.models.sequence.steps import Steps
 from driftline.types import Progress
 
 PATIENCE = 3
 """How many epochs in a row may be no better on validation before training ends."""
 
-CLIP = 5.0
-"""The largest norm that a gradient may have."""
-
 Judge = Callable[[Network], float]
 """How good a network is on validation; higher is better."""
+
+Ended = Literal["epochs", "validation", "minutes"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Training:
     """
 
     epochs: int
-    stopped: Literal["epochs", "validation", "minutes"]
+    stopped: Ended
 
 
 @dataclass
@@ -52,14 +54,13 @@ class _Best:
 
     quality: float = -np.inf
     epoch: int = 0
-    weights: dict[str, Tensor] | None = None
+    weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def saw(self, network: Network, epoch: int, quality: float) -> bool:
-        """Keep the weights if they are better; whether there is still hope."""
+    def saw(self, network: Network, epoch: int, quality: float) -> None:
+        """Keep the weights if they are better."""
         if quality > self.quality:
-            weights = {name: value.clone() for name, value in network.state_dict().items()}
-            self.quality, self.epoch, self.weights = quality, epoch, weights
-        return epoch - self.epoch < PATIENCE
+            self.quality, self.epoch = quality, epoch
+            self.weights = {name: value.cpu().clone() for name, value in network.state_dict().items()}
 
 
 def train(
@@ -68,52 +69,138 @@ def train(
     settings: SequenceSettings,
     *,
     seed: int,
+    negatives: Negatives | None = None,
     judge: Judge | None = None,
     progress: Progress | None = None,
 ) -> Training:
     """Train a network in place; with a `judge` it ends with the weights of the best epoch.
 
-    The same seed gives the same weights on the same machine, and no random state outside is touched. DriftlineError
-    where the loss is no longer a number.
+    The same seed gives the same weights on the same machine, also where training was killed and goes on from its
+    checkpoint, and no random state outside is touched. DriftlineError where the loss is no longer a number.
     """
-    clock, best, epoch = _Clock(settings.minutes), _Best(), 0
-    stopped: Literal["epochs", "validation", "minutes"] = "epochs"
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    rng = np.random.default_rng(seed)
-    with own_randomness(seed), Curves(settings) as curves:
-        for epoch in range(1, settings.epochs + 1):
-            parts = batches(windows, settings.batch, rng, counted=network.counted)
-            loss = _train_epoch(network, optimizer, parts, clock)
+    network.to(settings.device)
+    run = _Run(network, settings, Checkpoint.of(settings, windows, seed, judged=judge is not None), negatives)
+    clock, meter = _Clock(settings.minutes), _Meter(settings, windows, progress)
+    stopped: Ended = "epochs"
+    with own_randomness(seed, settings.device), threads(settings.threads), Curves(settings) as curves:
+        run.resume()
+        while run.epoch < settings.epochs and stopped == "epochs":
+            loss = run.train_epoch(windows, np.random.default_rng([seed, run.epoch]), clock, meter)
             quality = judge(network) if judge else None
-            curves.add(epoch, loss, quality)
-            if progress:
-                progress(epoch, settings.epochs, f"train {settings.name}")
-            if quality is not None and not best.saw(network, epoch, quality):
+            curves.add(run.epoch, loss, quality)
+            if quality is not None:
+                run.best.saw(network, run.epoch, quality)
+            if quality is not None and run.epoch - run.best.epoch >= PATIENCE:
                 stopped = "validation"
-            elif clock.is_over and epoch < settings.epochs:
+            elif clock.is_over and run.epoch < settings.epochs:
                 stopped = "minutes"
-            if stopped != "epochs":
-                break
-    if best.weights is not None:
-        network.load_state_dict(best.weights)
-    return Training(best.epoch or epoch, stopped)
+            run.keep()
+    if run.best.weights:
+        network.load_state_dict(run.best.weights)
+    if run.checkpoint:
+        run.checkpoint.forget()
+    network.cpu()
+    return Training(run.best.epoch or run.epoch, stopped)
 
 
-def loss_of(network: Network, batch: Batch) -> Tensor:
+def loss_of(network: Network, batch: Batch, *, precision: Precision = "auto") -> Tensor:
     """The loss of a batch: the mean over its steps."""
-    states = network.run(network.pooled(batch.steps), batch.going)
-    targets = Cells(*(torch.from_numpy(part) for part in (batch.target_state, batch.target_item, batch.mass)))
+    items = network.all_items() if batch.rows is None else network.some_items(batch.rows)
+    states = network.run(network.pooled(batch.steps, items), batch.layout)
     behaviours = network.scale * network.behaviour(states)
-    again = network.raised(batch.had)
-    return set_cross_entropy(behaviours, network.items, network.bias, targets, again) / batch.n_states
+    device = behaviours.device
+    targets = Cells(
+        *(torch.from_numpy(part).to(device) for part in (batch.target_state, batch.target_item, batch.mass))
+    )
+    bias, added = items.bias, network.raised(batch.had)
+    if batch.correction is not None:
+        correction = torch.from_numpy(batch.correction).to(device)
+        bias = bias + correction
+        added = _joined(added, Cells(targets.state, targets.item, -correction[targets.item]))
+    loss = set_cross_entropy(behaviours, items.vectors, bias, targets, added, precision=precision)
+    return loss / batch.n_states
 
 
 @contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
+def own_randomness(seed: int, device: str = "cpu") -> Iterator[None]:
     """Random numbers of torch from a seed; afterwards its state is what it was."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def threads(n: int | None) -> Iterator[None]:
+    """So many threads for what torch computes; None: half of those there are, for two on one core fight.
+
+    Afterwards their number is what it was.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(n if n is not None else max(1, before // 2))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass
+class _Run:
+    """A training under way: all that has to be kept for it to go on."""
+
+    network: Network
+    settings: SequenceSettings
+    checkpoint: Checkpoint | None
+    negatives: Negatives | None
+    epoch: int = 0
+    best: _Best = field(default_factory=_Best)
+
+    def __post_init__(self) -> None:
+        self.optimizer = Optimizer(self.network, self.settings, sparse=self.negatives is not None)
+
+    def train_epoch(self, windows: Steps, rng: np.random.Generator, clock: _Clock, meter: _Meter) -> float:
+        """One pass over the batches, or as many as there is time for; the mean loss of a step."""
+        self.network.train()
+        total, n_states = 0.0, 0
+        parts = batches(windows, self.settings.batch, rng, counted=self.network.counted, negatives=self.negatives)
+        moves = n_batches(windows, self.settings.batch)
+        for number, batch in enumerate(parts):
+            loss = loss_of(self.network, batch, precision=self.settings.precision)
+            self.optimizer.move(loss, at=self.epoch + number / moves, number=self.epoch * moves + number)
+            total, n_states = total + loss.item() * batch.n_states, n_states + batch.n_states
+            if not np.isfinite(total):
+                raise DriftlineError(
+                    "expected training to converge, got a loss that is not a number; lower learning_rate"
+                )
+            meter.add(self.epoch, batch.n_states)
+            if clock.is_over:
+                break
+        self.network.eval()
+        self.epoch += 1
+        return total / n_states
+
+    def keep(self) -> None:
+        """Write the checkpoint, where there is to be one."""
+        if self.checkpoint is None:
+            return
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.weights.items()}
+        tensors |= self.optimizer.tensors() | {"random": torch.get_rng_state()}
+        quality = self.best.quality if self.best.weights else None
+        facts = {"epoch": self.epoch, "best_epoch": self.best.epoch, "best_quality": quality}
+        self.checkpoint.save({name: value.cpu().contiguous() for name, value in tensors.items()}, facts)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, where there is one."""
+        found = self.checkpoint.load() if self.checkpoint else None
+        if found is None:
+            return
+        tensors, facts = found
+        self.network.load_state_dict(_under("network", tensors))
+        self.optimizer.restore(tensors)
+        torch.set_rng_state(tensors["random"])
+        self.epoch = int(facts["epoch"])
+        if facts["best_quality"] is not None:
+            self.best = _Best(facts["best_quality"], int(facts["best_epoch"]), _under("best", tensors))
 
 
 class _Clock:
@@ -128,20 +215,36 @@ class _Clock:
         return time.monotonic() >= self._ends
 
 
-def _train_epoch(network: Network, optimizer: torch.optim.Optimizer, parts: Iterator[Batch], clock: _Clock) -> float:
-    """One pass over the batches, or as many as there is time for; the mean loss of a step."""
-    network.train()
-    total, n_states = 0.0, 0
-    for batch in parts:
-        optimizer.zero_grad()
-        loss = loss_of(network, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
-        optimizer.step()
-        total, n_states = total + loss.item() * batch.n_states, n_states + batch.n_states
-        if not np.isfinite(total):
-            raise DriftlineError("expected training to converge, got a loss that is not a number; lower learning_rate")
-        if clock.is_over:
-            break
-    network.eval()
-    return total / n_states
+class _Meter:
+    """Tells how far training is: steps learned, how many a second; who draws knows the time left from that."""
+
+    def __init__(self, settings: SequenceSettings, windows: Steps, progress: Progress | None) -> None:
+        self._name, self._progress = settings.name, progress
+        self._per_epoch = int((windows.lengths - 1).sum())
+        self._total = self._per_epoch * settings.epochs
+        self._done, self._epoch, self._told, self._began = 0, -1, 0.0, time.monotonic()
+
+    def add(self, epoch: int, n_states: int) -> None:
+        """So many steps more, at most once a second."""
+        if epoch != self._epoch:
+            self._done, self._epoch = epoch * self._per_epoch, epoch
+        self._done += n_states
+        now = time.monotonic()
+        if self._progress and (now - self._told > 1 or self._done == self._total):
+            self._told = now
+            self._progress(self._done, self._total, f"train {self._name} (steps)")
+
+
+def _joined(first: Cells | None, second: Cells) -> Cells:
+    """All cells of both, by state."""
+    if first is None:
+        return second
+    state = torch.cat([first.state, second.state])
+    order = torch.argsort(state, stable=True)
+    item, value = (torch.cat([getattr(first, part), getattr(second, part)])[order] for part in ("item", "value"))
+    return Cells(state[order], item, value)
+
+
+def _under(name: str, tensors: dict[str, Any]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `NAME.`, without that."""
+    return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}

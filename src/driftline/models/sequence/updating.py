@@ -117,4 +117,4 @@ def _steps(visits: Visits, place: Ints) -> Steps:
     """One sequence per user that is there."""
     sequence = np.unique(visits.user_row, return_inverse=True)[1].astype(np.int64)
     n = int(sequence[-1]) + 1 if len(sequence) else 0
-    return steps_of(sequence, visits.moment, place[visits.item_row], n)
+    return steps_of(sequence, visits.moment, visits.time_us, place[visits.item_row], n)

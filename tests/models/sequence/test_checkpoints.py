@@ -1,0 +1,116 @@
+"""A training that is killed goes on from its last epoch, to the same weights; a bad checkpoint is a clear error."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from driftline.data.events import EventLog, Histories
+from driftline.errors import RunError, SaveError
+from driftline.models.sequence import GRU, Linear, SequenceSettings
+from driftline.models.sequence import training as training_module
+
+SETTINGS: dict[str, SequenceSettings] = {
+    "all items": GRU(dim=4, epochs=4, batch=64, falling=None, warmup=3),
+    "a sample": GRU(dim=4, epochs=4, batch=64, negatives=6),
+    "linear": Linear(dim=4, epochs=4, batch=64),
+}
+
+
+class Killed(BaseException):
+    """As a signal would end it."""
+
+
+def kept_in(settings: SequenceSettings, folder: Path) -> SequenceSettings:
+    from dataclasses import replace
+
+    return replace(settings, checkpoints=str(folder))
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, n_batches: int) -> None:
+    """End training in the middle of an epoch."""
+    real, seen = training_module.loss_of, [0]
+
+    def dying(*given: object, **named: object) -> torch.Tensor:
+        seen[0] += 1
+        if seen[0] > n_batches:
+            raise Killed
+        return real(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training_module, "loss_of", dying)
+
+
+@pytest.mark.parametrize("name", list(SETTINGS))
+def test_a_killed_training_ends_with_the_same_weights(
+    name: str, basket_log: EventLog, everyone: Histories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = SETTINGS[name].fit(basket_log, seed=2)
+    settings = kept_in(SETTINGS[name], tmp_path)
+    with monkeypatch.context() as patched:
+        kill_after(patched, 13)  # five batches an epoch
+        with pytest.raises(Killed):
+            settings.fit(basket_log, seed=2)
+    assert [file.suffix for file in tmp_path.iterdir()] == [".safetensors"]
+    epochs: list[int] = []
+    real = training_module._Run.train_epoch
+    monkeypatch.setattr(
+        training_module._Run, "train_epoch", lambda run, *given: (epochs.append(run.epoch), real(run, *given))[1]
+    )
+    again = settings.fit(basket_log, seed=2)
+    assert epochs == [2, 3]
+    np.testing.assert_array_equal(again.score(everyone), whole.score(everyone))
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_seed_or_setting_does_not_go_on_from_it(
+    basket_log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = kept_in(SETTINGS["all items"], tmp_path)
+    with monkeypatch.context() as patched:
+        kill_after(patched, 7)
+        with pytest.raises(Killed):
+            settings.fit(basket_log, seed=2)
+    left = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    settings.fit(basket_log, seed=3)
+    kept_in(GRU(dim=6, epochs=1, batch=64), tmp_path).fit(basket_log, seed=2)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == left
+
+
+def test_a_damaged_checkpoint_says_what_to_do(
+    basket_log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = kept_in(SETTINGS["all items"], tmp_path)
+    with monkeypatch.context() as patched:
+        kill_after(patched, 7)
+        with pytest.raises(Killed):
+            settings.fit(basket_log, seed=2)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(RunError, match="remove it to train from the beginning"):
+        settings.fit(basket_log, seed=2)
+
+
+def test_no_room_for_a_checkpoint_keeps_the_one_before(
+    basket_log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = kept_in(SETTINGS["all items"], tmp_path)
+    real, written = os.fsync, [0]
+
+    def full(handle: int) -> None:
+        written[0] += 1
+        if written[0] > 2:  # the file and its folder, once
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(SaveError, match="No space left"):
+            settings.fit(basket_log, seed=2)
+    (file,) = tmp_path.iterdir()
+    settings.fit(basket_log, seed=2)
+    assert not file.exists()
