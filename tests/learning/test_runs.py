@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -314,3 +318,36 @@ def test_a_run_of_another_format_is_refused_by_the_file_that_names_its_version(
     current.write_text(current.read_text(encoding="utf-8").replace('"format": 2', '"format": 99'), encoding="utf-8")
     with pytest.raises(RunError, match="in format 2, got 99"):
         load_run(folder)
+
+
+@pytest.mark.slow
+def test_a_fit_that_was_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    """By a signal, in the middle of training: the same command again gives what an undisturbed one gives."""
+    data = write_events(tmp_path / "data", n_users=200)
+    config = tmp_path / "fit.toml"
+    config.write_text("[models.gru]\nepochs = 60\nbatch = 64\ndim = 16\n", encoding="utf-8")
+    command = [
+        str(Path(sys.executable).with_name("driftline")),
+        "fit",
+        str(data),
+        "--config",
+        str(config),
+        "--arms",
+        "gru",
+        "--out",
+    ]
+    process = subprocess.Popen([*command, str(tmp_path / "killed")])
+    unfinished = tmp_path / "killed" / registry.UNFINISHED
+    try:
+        while process.poll() is None and not list(unfinished.glob("*.safetensors")):
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGKILL, "it was killed while it trained"
+    assert versions_of(tmp_path / "killed") == []
+    for name in ("killed", "undisturbed"):
+        subprocess.run([*command, str(tmp_path / name)], check=True)
+    killed, undisturbed = (load_run(tmp_path / name) for name in ("killed", "undisturbed"))
+    assert killed.version == undisturbed.version
+    assert not unfinished.exists()

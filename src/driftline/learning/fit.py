@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from driftline.data.dataset import Dataset
@@ -9,7 +10,7 @@ from driftline.data.split import production_fold
 from driftline.errors import NotEnoughDataError
 from driftline.interest.model import fit_interest_model
 from driftline.learning.names import BLEND, choose_arms, make_models
-from driftline.learning.registry import Manifest, Run, save_run
+from driftline.learning.registry import UNFINISHED, Manifest, Run, require_run_or_nothing, save_run
 from driftline.learning.settings import FitSettings
 from driftline.ranking.blend import FittedBlend
 from driftline.ranking.training import train
@@ -22,8 +23,10 @@ def fit_run(
     """Fit on everything up to the last event and save it as a new version of RUN.
 
     Choices (epochs, decays, weights) are made on a validation slice inside the log, then all is fitted again on the
-    whole log. NotEnoughDataError where the log has no positive event.
+    whole log. A fit that was killed, asked for again, goes on from the last epoch of the model that it was training.
+    NotEnoughDataError where the log has no positive event.
     """
+    require_run_or_nothing(folder)
     settings = settings or FitSettings()
     if not len(dataset.log.positive):
         raise NotEnoughDataError(
@@ -31,7 +34,8 @@ def fit_run(
         )
     fold = production_fold(dataset)
     arms = choose_arms(dataset, settings.arms)
-    models = make_models(arms, settings)
+    unfinished = folder / UNFINISHED
+    models = make_models(arms, settings, checkpoints=unfinished)
     trained = train(
         models, fold, catalog=dataset.catalog, blend_arms=list(models), seed=settings.seed, progress=progress
     )
@@ -48,4 +52,6 @@ def fit_run(
         skipped={**trained.skipped, **blend.dropped},
         seconds=trained.seconds,
     )
-    return save_run(folder, manifest, dataset, blend, interest)
+    run = save_run(folder, manifest, dataset, blend, interest)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return run

@@ -88,8 +88,13 @@ def choose_arms(dataset: Dataset, asked: Sequence[str] | None = None) -> tuple[s
     return tuple(dict.fromkeys(asked))
 
 
-def make_models(names: Sequence[str], settings: FitSettings | None = None) -> dict[str, Model]:
-    """Models by short name under the settings of a fit; the minutes are shared by the models that can stop in time."""
+def make_models(
+    names: Sequence[str], settings: FitSettings | None = None, *, checkpoints: Path | None = None
+) -> dict[str, Model]:
+    """Models by short name under the settings of a fit; the minutes are shared by the models that can stop in time.
+
+    Those that can go on after a kill keep what they need for it under `checkpoints`.
+    """
     settings = settings or FitSettings()
     unused = set(settings.models) - set(names)
     if unused:
@@ -100,6 +105,9 @@ def make_models(names: Sequence[str], settings: FitSettings | None = None) -> di
         # Each is fitted twice: once to choose, once on everything.
         each = settings.minutes / (2 * len(patient))
         models |= {name: replace(models[name], minutes=each) for name in patient}  # type: ignore[type-var]
+    if checkpoints is not None:
+        keeping = [name for name, model in models.items() if "checkpoints" in _fields(model)]
+        models |= {name: replace(models[name], checkpoints=str(checkpoints)) for name in keeping}  # type: ignore[type-var]
     return models
 
 

@@ -43,6 +43,8 @@ CURRENT = "current.json"
 VERSIONS = "versions"
 MANIFEST = "run.json"
 DRAFT = ".draft-"
+UNFINISHED = "unfinished"
+"""Where a fit keeps what it would go on from."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Run:
 
 def save_run(folder: Path, manifest: Manifest, dataset: Dataset, blend: FittedBlend, interest: InterestModel) -> Run:
     """Write a new version into RUN and make it the current one; the version id is filled in from the content."""
-    _require_run_or_nothing(folder)
+    require_run_or_nothing(folder)
     try:
         versions = folder / VERSIONS
         versions.mkdir(parents=True, exist_ok=True)
@@ -245,8 +247,10 @@ def _check_sums(place: Path) -> None:
             raise RunError(f"expected {name} as it was saved in {place}, got a missing or altered file; fit again")
 
 
-def _require_run_or_nothing(folder: Path) -> None:
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / VERSIONS).is_dir()):
+def require_run_or_nothing(folder: Path) -> None:
+    """RequestError where a folder holds other things than a run, or what a fit that was killed has left."""
+    others = folder.is_dir() and any(inside.name != UNFINISHED for inside in folder.iterdir())
+    if folder.is_file() or (others and not (folder / VERSIONS).is_dir()):
         raise RequestError(
             f"expected a new folder or an existing run, got {folder} with other things in it; name another"
         )

@@ -11,7 +11,7 @@ import torch
 from driftline.data.events import EventLog, Histories, histories
 from driftline.data.synthetic import baskets
 from driftline.data.vocabulary import Vocabulary
-from driftline.models.sequence import GRU, LSTM, RNN, Evolution, SequenceFit, SequenceSettings
+from driftline.models.sequence import GRU, LSTM, RNN, Evolution, Linear, SequenceFit, SequenceSettings
 
 Visit = Sequence[str]
 MakeLog = Callable[..., EventLog]
@@ -65,6 +65,7 @@ SMALL: dict[str, SequenceSettings] = {
     "evolution of gru": Evolution(dim=8, epochs=2, batch=64),
     "evolution of rnn": Evolution(dim=8, epochs=2, batch=64, f="rnn"),
     "evolution of lstm": Evolution(dim=8, epochs=2, batch=64, f="lstm"),
+    "linear": Linear(dim=8, epochs=2, batch=64, layers=2),
 }
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
 
 from driftline.data.dataset import Dataset
 from driftline.data.events import EventLog, histories
@@ -17,7 +20,10 @@ from driftline.data.vocabulary import Vocabulary
 from driftline.metrics.ranks import target_ranks
 from driftline.models.base import FittedModel
 from driftline.models.popularity import Popularity
-from driftline.models.sequence import GRU, LSTM, RNN, Evolution, SequenceSettings
+from driftline.models.sequence import GRU, LSTM, RNN, Evolution, Linear, SequenceSettings, Transformer
+from driftline.models.sequence.network import Network
+from driftline.models.sequence.steps import steps_of_log
+from driftline.models.sequence.training import train
 from driftline.types import US_PER_DAY
 
 QUICK: dict[str, Any] = {
@@ -37,6 +43,8 @@ MODELS: dict[str, SequenceSettings] = {
     "evolution of gru": Evolution(**QUICK),
     "evolution of rnn": Evolution(f="rnn", **QUICK),
     "evolution of lstm": Evolution(f="lstm", **QUICK),
+    "linear": Linear(**QUICK),
+    "transformer": Transformer(**QUICK),
 }
 
 
@@ -157,3 +165,36 @@ def test_the_latent_model_is_a_head_start() -> None:
     slow = GRU(dim=32, epochs=2, batch=256, dropout=0.1, learning_rate=0.002)
     rates = [hit_rate(replace(slow, start=start).fit(fold.train, seed=0), fold) for start in ("svd", "random")]
     assert rates[0] > rates[1] + 0.1
+
+
+def test_items_alike_by_attributes_share_what_is_learned() -> None:
+    """Everybody stays within even or odd items; told so, a network parts them further, and folding keeps that."""
+    rng, n_items = np.random.default_rng(1), 60
+    item = 2 * rng.integers(0, n_items // 2, (40, 5)) + rng.integers(0, 2, (40, 1))
+    ids = Vocabulary(f"u{user}" for user in range(40))
+    user_row, day = np.repeat(np.arange(40), 5), np.tile(np.arange(5), 40)
+    log = EventLog.from_columns(ids, Vocabulary(map(str, range(n_items))), user_row, item.ravel(), day * US_PER_DAY)
+    told = _trained(log, sparse.csr_matrix(np.eye(2, dtype=np.float32)[np.arange(n_items) % 2]))
+    untold = _trained(log, None)
+    assert told.shared is None
+    apart = [_distance(network.items.detach().numpy()) for network in (told, untold)]
+    assert apart[0] > 1.2 * apart[1]
+
+
+def _trained(log: EventLog, topics: sparse.csr_matrix | None) -> Network:
+    rng = np.random.default_rng(0)
+    vectors = (0.1 * rng.normal(size=(log.n_items, 8))).astype(np.float32)
+    settings = GRU(dim=8, epochs=6, batch=64, repeats="exclude", learning_rate=0.02)
+    network = Network(settings, vectors, np.zeros(log.n_items, np.float32), topics)
+    train(network, steps_of_log(log, np.arange(log.n_items)).windows(50), settings, seed=0)
+    moments = steps_of_log(log, np.arange(log.n_items))
+    before = network.eval().pooled(moments).detach().clone()
+    network.fold()
+    torch.testing.assert_close(network.pooled(moments).detach(), before)
+    return network
+
+
+def _distance(vectors: NDArray[np.float32]) -> float:
+    """How far the means of the two topics are apart, in spreads within a topic."""
+    one, other = vectors[::2], vectors[1::2]
+    return float(np.linalg.norm(one.mean(0) - other.mean(0)) / np.sqrt(one.var(0).sum() + other.var(0).sum()))

@@ -123,3 +123,31 @@ def test_batches_hold_every_step_once() -> None:
     firsts = windows.sequence[:-1]
     np.testing.assert_array_equal(asked, np.setdiff1d(np.arange(n), firsts))
     assert len(parts) > 5
+
+
+@pytest.mark.parametrize("product", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("cells", [100, 1_000_000])
+def test_the_compiled_pass_is_its_slow_twin(product: torch.dtype, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores far apart, a set as target, something added twice to one cell, a state without either."""
+    monkeypatch.setattr(losses, "CELLS_PER_BLOCK", cells)
+    draw = torch.Generator().manual_seed(4)
+    behaviours, items, bias = (torch.randn(*shape, generator=draw) for shape in ((9, 16), (41, 16), (41,)))
+    bias[3] = -90.0
+    what = targets([0, 1, 1, 2, 3, 4, 5, 6, 7, 8], [3, 0, 40, 1, 2, 4, 5, 6, 7, 8], [1.0, 0.5, 0.5, *[1.0] * 7])
+    added = targets([0, 0, 4, 4], [3, 5, 7, 7], [50.0, -2.0, 0.5, 0.25])
+    given = (3 * behaviours, items, bias, added.value, what, added, product)
+    for fast, slow in zip(losses.compiled(*given), losses.blockwise(*given), strict=True):
+        rough = 2e-2 if product == torch.bfloat16 else 1e-5
+        torch.testing.assert_close(fast, slow, rtol=rough, atol=rough)
+
+
+def test_half_the_bits_move_the_gradient_by_a_percent_at_most() -> None:
+    draw = torch.Generator().manual_seed(4)
+    behaviours, items, bias = (torch.randn(*shape, generator=draw) for shape in ((300, 64), (500, 64), (500,)))
+    state = torch.arange(300)
+    what = Cells(state, state, torch.ones(300))
+    given = (behaviours, 0.3 * items, bias, torch.zeros(0), what, Cells(state[:0], state[:0], torch.zeros(0)))
+    short, full = losses.compiled(*given, torch.bfloat16), losses.compiled(*given, torch.float32)
+    assert short.loss.item() == pytest.approx(full.loss.item(), rel=1e-3)
+    for one, other in zip(short[1:4], full[1:4], strict=True):
+        assert (one - other).norm() < 0.01 * other.norm()

@@ -88,8 +88,9 @@ class FittedNetwork:
         return replace(self, network=now.network, known=now.known, tail=now.tail, n_items=events.n_items)
 
     def settled(self) -> SequenceSettings:
-        """The settings with the number of epochs that validation chose, or that there was time for."""
-        return replace(self.settings, epochs=self.training.epochs)
+        """The settings with the number of epochs that validation chose, or that there was time for; rates as then."""
+        falling = self.settings.epochs if self.settings.falling is None else self.settings.falling
+        return replace(self.settings, epochs=self.training.epochs, falling=falling)
 
     def save(self, folder: Path) -> None:
         """Write weights and columns as safetensors, and the header."""

@@ -91,7 +91,7 @@ class Network(nn.Module):
 
     def pooled(self, steps: Steps, items: Items | None = None) -> Tensor:
         """The behaviour x of every step; shape [n_steps, dim]."""
-        vectors = self.items if items is None else items.vectors
+        vectors = (items or self.all_items()).vectors
         item, first = (torch.from_numpy(part).to(vectors.device) for part in (steps.item, steps.step[:-1]))
         return nn.functional.embedding_bag(item, vectors, first, mode="mean")
 

@@ -32,9 +32,11 @@ def write_sequence(
     """Write weights and arrays, then the header, into an existing folder."""
     weights = {WEIGHTS + name: value.numpy() for name, value in network.state_dict().items()}
     columns = {name: np.ascontiguousarray(column) for name, column in arrays.items()}
+    # Where a training kept its checkpoints is over with it, and two fits of the same are to be the same files.
+    told = {name: value for name, value in asdict(settings).items() if name != "checkpoints"}
     try:
         (folder / FILE).write_bytes(save(weights | columns))
-        write_header(folder, settings.name, {"settings": asdict(settings), "facts": dict(facts)}, [folder / FILE])
+        write_header(folder, settings.name, {"settings": told, "facts": dict(facts)}, [folder / FILE])
     except OSError as error:
         raise SaveError(
             f"could not write model {settings.name}: {error.strerror}; free some space and save again"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from driftline.data.events import EventLog
 from driftline.models.pairs import Visits
 from driftline.models.sequence.network import Network
+from driftline.models.sequence.sampling import negatives_of
 from driftline.models.sequence.settings import SequenceSettings
 from driftline.models.sequence.start import Vectors, random_vectors
 from driftline.models.sequence.steps import Ints, Steps, places, steps_of
@@ -55,7 +56,10 @@ def updated(learned: Learned, events: EventLog, settings: SequenceSettings) -> L
     if len(windows):
         n_asked = int((windows.lengths - 1).sum())
         batch = min(settings.batch, max(1, n_asked // MOVES))
-        train(grown.network, windows, replace(settings, epochs=EPOCHS, batch=batch, log_dir=None), seed=SEED)
+        own = replace(settings, epochs=EPOCHS, batch=batch, falling=0, warmup=0, log_dir=None, checkpoints=None)
+        counts = np.bincount(windows.item, minlength=len(grown.known)).astype(np.float64)
+        negatives = negatives_of(counts, settings.negatives)
+        train(grown.network, windows, own, seed=SEED, negatives=negatives)
     return replace(grown, tail=tail.tail(TAIL))
 
 
