@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,16 @@ import torch
 from driftline.data.events import EventLog, Histories
 from driftline.data.vocabulary import Vocabulary
 from driftline.errors import DriftlineError, MissingExtraError, NotEnoughDataError, SettingsError
-from driftline.models.sequence import GRU, RNN, Evolution, SequenceFit
+from driftline.models.sequence import (
+    GRU,
+    LSTM,
+    RNN,
+    Evolution,
+    Linear,
+    SequenceFit,
+    SequenceSettings,
+    Transformer,
+)
 from driftline.models.sequence import training as training_module
 
 TINY = {"dim": 4, "epochs": 1}
@@ -55,6 +65,7 @@ def test_curves_are_written_where_a_folder_is_named(basket_log: EventLog, tmp_pa
     losses = [point.value for point in read.Scalars("loss/train")]
     assert len(losses) == 3
     assert losses[-1] < losses[0]
+    assert all(point.value > 0 for point in read.Scalars("steps/second"))
 
 
 def test_without_tensorboard_the_extra_is_named(basket_log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,3 +128,28 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, object], word: str) 
 def test_an_unknown_f_is_refused() -> None:
     with pytest.raises(SettingsError, match="rnn, lstm, gru"):
         Evolution(f="transformer")  # type: ignore[arg-type]
+
+
+def test_a_gpu_that_is_not_there_is_a_clear_error(basket_log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SettingsError, match="leave device at cpu"):
+        GRU(**TINY, device="cuda").fit(basket_log)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("settings", [GRU(), LSTM(), Evolution(), Linear(), Transformer(), GRU(negatives=8)])
+def test_a_gpu_learns_what_a_cpu_learns(settings: SequenceSettings, basket_log: EventLog, everyone: Histories) -> None:
+    """To the same scores, up to rounding and other random numbers."""
+    own = replace(settings, dim=8, epochs=10, batch=64, dropout=0.0, learning_rate=0.01)
+    here, there = own.fit(basket_log, seed=1), replace(own, device="cuda").fit(basket_log, seed=1)
+    assert np.corrcoef(here.score(everyone).ravel(), there.score(everyone).ravel())[0, 1] > 0.95
+
+
+def test_threads_are_those_that_were_asked_for_and_given_back(basket_log: EventLog) -> None:
+    before, seen = torch.get_num_threads(), []
+    with training_module.threads(3):
+        seen.append(torch.get_num_threads())
+        with training_module.threads(None):
+            seen.append(torch.get_num_threads())
+    assert seen == [3, 1]
+    assert torch.get_num_threads() == before

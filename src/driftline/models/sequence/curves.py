@@ -18,11 +18,12 @@ class Curves:
         if settings.log_dir is not None:
             self._writer = _writer(Path(settings.log_dir) / settings.name)
 
-    def add(self, epoch: int, loss: float, quality: float | None) -> None:
-        """What an epoch came to."""
+    def add(self, epoch: int, loss: float, quality: float | None, speed: float) -> None:
+        """What an epoch came to, and how many steps were learned a second."""
         if self._writer is None:
             return
         self._writer.add_scalar("loss/train", loss, epoch)
+        self._writer.add_scalar("steps/second", speed, epoch)
         if quality is not None:
             self._writer.add_scalar("ndcg@10/validation", quality, epoch)
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from driftline.errors import DriftlineError
+from driftline.errors import DriftlineError, SettingsError
 from driftline.models.sequence.batches import Batch, batches, n_batches
 from driftline.models.sequence.checkpoint import Checkpoint
 from driftline.models.sequence.curves import Curves
@@ -78,6 +78,8 @@ def train(
     The same seed gives the same weights on the same machine, also where training was killed and goes on from its
     checkpoint, and no random state outside is touched. DriftlineError where the loss is no longer a number.
     """
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("expected a GPU for device cuda, found none; leave device at cpu")
     network.to(settings.device)
     run = _Run(network, settings, Checkpoint.of(settings, windows, seed, judged=judge is not None), negatives)
     clock, meter = _Clock(settings.minutes), _Meter(settings, windows, progress)
@@ -87,7 +89,7 @@ def train(
         while run.epoch < settings.epochs and stopped == "epochs":
             loss = run.train_epoch(windows, np.random.default_rng([seed, run.epoch]), clock, meter)
             quality = judge(network) if judge else None
-            curves.add(run.epoch, loss, quality)
+            curves.add(run.epoch, loss, quality, meter.speed)
             if quality is not None:
                 run.best.saw(network, run.epoch, quality)
             if quality is not None and run.epoch - run.best.epoch >= PATIENCE:
@@ -124,7 +126,7 @@ def loss_of(network: Network, batch: Batch, *, precision: Precision = "auto") ->
 @contextmanager
 def own_randomness(seed: int, device: str = "cpu") -> Iterator[None]:
     """Random numbers of torch from a seed; afterwards its state is what it was."""
-    with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
+    with torch.random.fork_rng(devices=[] if device == "cpu" else [torch.cuda.current_device()]):
         torch.manual_seed(seed)
         yield
 
@@ -224,10 +226,15 @@ class _Meter:
         self._total = self._per_epoch * settings.epochs
         self._done, self._epoch, self._told, self._began = 0, -1, 0.0, time.monotonic()
 
+    @property
+    def speed(self) -> float:
+        """Steps a second in the epoch that is under way or was the last."""
+        return (self._done - self._epoch * self._per_epoch) / max(time.monotonic() - self._began, 1e-9)
+
     def add(self, epoch: int, n_states: int) -> None:
         """So many steps more, at most once a second."""
         if epoch != self._epoch:
-            self._done, self._epoch = epoch * self._per_epoch, epoch
+            self._done, self._epoch, self._began = epoch * self._per_epoch, epoch, time.monotonic()
         self._done += n_states
         now = time.monotonic()
         if self._progress and (now - self._told > 1 or self._done == self._total):
