@@ -109,7 +109,7 @@ def test_shuffled_histories_destroy_the_edge(quiet: Fold) -> None:
     log = quiet.train
     order = np.lexsort((rng.random(len(log)), log.user_row))
     shuffled = EventLog.from_columns(log.users, log.items, log.user_row, log.item_row[order], log.time_us)
-    assert hit_rate(MODELS["gru"].fit(shuffled, seed=0), quiet) < 0.3
+    assert hit_rate(MODELS["gru"].fit(shuffled, seed=0), quiet) < 0.35
 
 
 @pytest.mark.slow

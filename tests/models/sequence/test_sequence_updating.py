@@ -31,7 +31,7 @@ def log() -> EventLog:
 @pytest.fixture(scope="module", params=["allow", "exclude"])
 def fitted(log: EventLog, request: pytest.FixtureRequest) -> SequenceFit:
     """With and without counts of what was had."""
-    model = GRU(dim=16, epochs=12, batch=256, learning_rate=0.01, dropout=0.1, repeats=request.param)
+    model = GRU(dim=16, epochs=16, batch=256, learning_rate=0.02, dropout=0.1, repeats=request.param)
     return model.fit(log, seed=0)
 
 

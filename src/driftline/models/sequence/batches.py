@@ -14,6 +14,10 @@ from driftline.models.sequence.layout import Layout
 from driftline.models.sequence.sampling import Negatives
 from driftline.models.sequence.steps import Ints, Steps, offsets, ranges
 
+MOVES, SMALLEST, LARGEST = 128, 256, 2_048
+"""How often the weights move in an epoch, as long as batches have so many steps at least and at most: with fewer moves
+less is learned from the same steps, with smaller batches a step costs more."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -42,9 +46,19 @@ class Batch:
         return len(self.layout)
 
 
+def batch_size(windows: Steps) -> int:
+    """How many steps a batch has where nothing is said: so many that an epoch moves the weights some 128 times."""
+    return int(np.clip(n_asked(windows) // MOVES, SMALLEST, LARGEST))
+
+
+def n_asked(windows: Steps) -> int:
+    """How many times an epoch asks what comes next."""
+    return int((windows.lengths - 1).sum())
+
+
 def n_batches(windows: Steps, size: int) -> int:
     """How many batches `batches` makes at most."""
-    return int((windows.lengths - 1).sum()) // size + 1
+    return n_asked(windows) // size + 1
 
 
 def batches(

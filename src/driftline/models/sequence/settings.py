@@ -30,8 +30,9 @@ class SequenceSettings(ABC):
     """What every sequence model can be told.
 
     `dim` is the width of item vectors and of the state. `epochs` is the most; a validation slice stops earlier.
-    `batch` counts steps (moments that something follows), not users. The learning rate rises for the first `warmup`
-    batches and falls in a straight line to a tenth over `falling` epochs (None: over all; 0: it does not fall).
+    `batch` counts steps (moments that something follows), not users; None takes a 128th of an epoch, from 256 to 2,048.
+    The learning rate rises for the first `warmup` batches and falls in a straight line to a tenth over `falling` epochs
+    (None: over all; 0: it does not fall).
     `dropout` is of what the read-out reads. Training cuts long histories into windows of `max_length` moments. `start`
     says where item vectors begin: at the latent model (`svd`) or at random numbers. With `attributes` items that have
     some in common share vectors; None takes them where the catalog has them. Where `repeats` are allowed, having had an
@@ -45,9 +46,9 @@ class SequenceSettings(ABC):
     dim: int = 64
     epochs: int = 20
     learning_rate: float = 0.005
-    batch: int = 512
+    batch: int | None = None
     warmup: int = 0
-    falling: int | None = 0
+    falling: int | None = 12
     dropout: float = 0.4
     max_length: int = 50
     start: Start = "svd"

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from driftline.errors import DriftlineError, SettingsError
-from driftline.models.sequence.batches import Batch, batches, n_batches
+from driftline.models.sequence.batches import Batch, batch_size, batches, n_asked, n_batches
 from driftline.models.sequence.checkpoint import Checkpoint
 from driftline.models.sequence.curves import Curves
 from driftline.models.sequence.losses import Cells, set_cross_entropy
@@ -163,8 +163,9 @@ class _Run:
         """One pass over the batches, or as many as there is time for; the mean loss of a step."""
         self.network.train()
         total, n_states = 0.0, 0
-        parts = batches(windows, self.settings.batch, rng, counted=self.network.counted, negatives=self.negatives)
-        moves = n_batches(windows, self.settings.batch)
+        size = self.settings.batch or batch_size(windows)
+        parts = batches(windows, size, rng, counted=self.network.counted, negatives=self.negatives)
+        moves = n_batches(windows, size)
         for number, batch in enumerate(parts):
             loss = loss_of(self.network, batch, precision=self.settings.precision)
             self.optimizer.move(loss, at=self.epoch + number / moves, number=self.epoch * moves + number)
@@ -222,7 +223,7 @@ class _Meter:
 
     def __init__(self, settings: SequenceSettings, windows: Steps, progress: Progress | None) -> None:
         self._name, self._progress = settings.name, progress
-        self._per_epoch = int((windows.lengths - 1).sum())
+        self._per_epoch = n_asked(windows)
         self._total = self._per_epoch * settings.epochs
         self._done, self._epoch, self._told, self._began = 0, -1, 0.0, time.monotonic()
 

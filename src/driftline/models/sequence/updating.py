@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from driftline.data.events import EventLog
 from driftline.models.pairs import Visits
+from driftline.models.sequence.batches import batch_size, n_asked
 from driftline.models.sequence.network import Network
 from driftline.models.sequence.sampling import negatives_of
 from driftline.models.sequence.settings import SequenceSettings
@@ -54,8 +55,7 @@ def updated(learned: Learned, events: EventLog, settings: SequenceSettings) -> L
     read = _rehearsed(tail, np.unique(new.user_row), rng)
     windows = _steps(read, places(grown.known, events.n_items)).windows(settings.max_length)
     if len(windows):
-        n_asked = int((windows.lengths - 1).sum())
-        batch = min(settings.batch, max(1, n_asked // MOVES))
+        batch = min(settings.batch or batch_size(windows), max(1, n_asked(windows) // MOVES))
         own = replace(settings, epochs=EPOCHS, batch=batch, falling=0, warmup=0, log_dir=None, checkpoints=None)
         counts = np.bincount(windows.item, minlength=len(grown.known)).astype(np.float64)
         negatives = negatives_of(counts, settings.negatives)
