@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from driftline.data.events import EventLog, Histories
 from driftline.models.sequence import GRU
 from driftline.models.sequence.batches import Batch, batch_of, batches
 from driftline.models.sequence.network import Network
@@ -93,11 +94,12 @@ def test_a_sample_is_taken_above_so_many_items_or_where_it_is_asked_for() -> Non
     assert few.draw(np.random.default_rng(0))[1].sum() == 10
 
 
-def test_a_sampled_training_learns_what_a_whole_one_learns(basket_log, everyone) -> None:  # type: ignore[no-untyped-def]
-    """Most of the ten best items are the same."""
+def test_a_sampled_training_learns_what_a_whole_one_learns(basket_log: EventLog, everyone: Histories) -> None:
+    """Nearly the same scores, and it says how many items it was asked of."""
     settings = GRU(dim=8, epochs=15, batch=64, learning_rate=0.02, repeats="exclude")
     whole = settings.fit(basket_log, seed=1).score(everyone)
-    sampled = GRU(dim=8, epochs=15, batch=64, learning_rate=0.02, repeats="exclude", negatives=8).fit(
-        basket_log, seed=1
-    )
+    said: set[str] = set()
+    sampled = replace(settings, negatives=8).fit(basket_log, seed=1, progress=lambda _d, _t, what: said.add(what))
     assert np.corrcoef(whole.ravel(), sampled.score(everyone).ravel())[0, 1] > 0.8
+    assert sampled.training.sampled == 8  # type: ignore[attr-defined]
+    assert said == {"train gru (steps, 8 of 24 items a batch)"}

@@ -102,7 +102,7 @@ class FittedNetwork:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; RunError where it is damaged."""
         settings, facts, network, arrays = read_sequence(folder, _SETTINGS[cls.name])
-        training = Training(int(facts["epochs"]), facts["stopped"])
+        training = Training(int(facts["epochs"]), facts["stopped"], int(facts["sampled"]))
         tail = Visits.from_arrays(arrays, "tail")
         return cls(settings, network, arrays["known"], int(facts["n_items"]), tail, training)
 

@@ -41,11 +41,13 @@ Ended = Literal["epochs", "validation", "minutes"]
 class Training:
     """How training ended: the number of epochs that the network has learned, and what put an end to it.
 
-    `minutes` says that the time was up, so the network might have become better.
+    `minutes` says that the time was up, so the network might have become better. `sampled` is how many items each batch
+    was asked of, 0 where it was all.
     """
 
     epochs: int
     stopped: Ended
+    sampled: int = 0
 
 
 @dataclass
@@ -82,7 +84,10 @@ def train(
         raise SettingsError("expected a GPU for device cuda, found none; leave device at cpu")
     network.to(settings.device)
     run = _Run(network, settings, Checkpoint.of(settings, windows, seed, judged=judge is not None), negatives)
-    clock, meter = _Clock(settings.minutes), _Meter(settings, windows, progress)
+    clock, meter = (
+        _Clock(settings.minutes),
+        _Meter(_label(settings, negatives), settings.epochs * n_asked(windows), n_asked(windows), progress),
+    )
     stopped: Ended = "epochs"
     with own_randomness(seed, settings.device), threads(settings.threads), Curves(settings) as curves:
         run.resume()
@@ -102,7 +107,7 @@ def train(
     if run.checkpoint:
         run.checkpoint.forget()
     network.cpu()
-    return Training(run.best.epoch or run.epoch, stopped)
+    return Training(run.best.epoch or run.epoch, stopped, negatives.size if negatives else 0)
 
 
 def loss_of(network: Network, batch: Batch, *, precision: Precision = "auto") -> Tensor:
@@ -221,10 +226,8 @@ class _Clock:
 class _Meter:
     """Tells how far training is: steps learned, how many a second; who draws knows the time left from that."""
 
-    def __init__(self, settings: SequenceSettings, windows: Steps, progress: Progress | None) -> None:
-        self._name, self._progress = settings.name, progress
-        self._per_epoch = n_asked(windows)
-        self._total = self._per_epoch * settings.epochs
+    def __init__(self, label: str, total: int, per_epoch: int, progress: Progress | None) -> None:
+        self._label, self._total, self._per_epoch, self._progress = label, total, per_epoch, progress
         self._done, self._epoch, self._told, self._began = 0, -1, 0.0, time.monotonic()
 
     @property
@@ -240,7 +243,13 @@ class _Meter:
         now = time.monotonic()
         if self._progress and (now - self._told > 1 or self._done == self._total):
             self._told = now
-            self._progress(self._done, self._total, f"train {self._name} (steps)")
+            self._progress(self._done, self._total, self._label)
+
+
+def _label(settings: SequenceSettings, negatives: Negatives | None) -> str:
+    """What progress is called: the model, and of how many items it is asked where that is not all."""
+    sampled = f", {negatives.size:,} of {len(negatives.q):,} items a batch" if negatives else ""
+    return f"train {settings.name} (steps{sampled})"
 
 
 def _joined(first: Cells | None, second: Cells) -> Cells:
