@@ -1,16 +1,21 @@
-"""Write docs/reference/commands.md from the command line itself; `--check` fails where the page is stale."""
+"""Write docs/reference/{commands,models}.md from commands and models themselves; `--check` fails where one is stale."""
 
 from __future__ import annotations
 
+import inspect
 import sys
+from dataclasses import MISSING, fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from driftline.cli import app
+from driftline.learning.names import TABLE
+from driftline.models.sequence import SequenceSettings
 
-PAGE = Path(__file__).parent / "reference" / "commands.md"
+FOLDER = Path(__file__).parent / "reference"
 
 HEAD = """# Commands
 
@@ -22,22 +27,56 @@ to do. Long work shows a progress bar on a terminal and is quiet elsewhere. The 
 [their own page](json.md).
 """
 
+MODELS_HEAD = """# Models
+
+<!-- Written by docs/reference.py (make docs); edit the docstring of the model's settings instead. -->
+
+The short names that `--models` and `--arms` take, and the keywords that a [configuration](configuration.md) gives them
+under `[models.NAME]`. A default of None is chosen on validation or from the data. `blend` is made of the others.
+"""
+
 
 def main() -> int:
-    """Write or check the page."""
-    text = page()
-    if "--check" in sys.argv:
-        if not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
-            sys.stderr.write(f"{PAGE.name} is stale: run make docs\n")
-            return 1
-        return 0
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    """Write or check the pages."""
+    stale = False
+    for name, text in {"commands.md": commands(), "models.md": models()}.items():
+        page = FOLDER / name
+        if "--check" not in sys.argv:
+            page.parent.mkdir(exist_ok=True)
+            page.write_text(text, encoding="utf-8")
+        elif not page.is_file() or page.read_text(encoding="utf-8") != text:
+            sys.stderr.write(f"{name} is stale: run make docs\n")
+            stale = True
+    return int(stale)
 
 
-def page() -> str:
-    """The whole page as Markdown."""
+def models() -> str:
+    """Every model: what it is, and its keywords; those that all sequence models share are said once."""
+    shared = [field.name for field in fields(SequenceSettings)]
+    text = MODELS_HEAD
+    for name, entry in TABLE.items():
+        kind = getattr(import_module(entry.module), entry.settings)
+        own = [field for field in fields(kind) if not (issubclass(kind, SequenceSettings) and field.name in shared)]
+        text += f"\n## {name}\n\n{said(kind)}\n{keywords(own)}"
+        if issubclass(kind, SequenceSettings):
+            text += "\nand those of [all sequence models](#all-sequence-models).\n"
+    return text + f"\n## all sequence models\n\n{said(SequenceSettings)}\n{keywords(fields(SequenceSettings))}"
+
+
+def said(kind: type) -> str:
+    """What a class says of itself, without the examples in it."""
+    lines = (inspect.getdoc(kind) or "").split("\n\n")
+    return "\n\n".join(part for part in lines if not part.startswith(">>>"))
+
+
+def keywords(own: Any) -> str:
+    """Keywords and their defaults, in a line."""
+    told = ", ".join(f"`{field.name} = {field.default!r}`" for field in own if field.default is not MISSING)
+    return f"\nKeywords: {told or 'none'}.\n".replace("'", '"')
+
+
+def commands() -> str:
+    """Every command."""
     group: Any = typer.main.get_command(app)
     return HEAD + "".join(section(name, group.commands[name]) for name in sorted(group.commands))
 
