@@ -1,0 +1,1 @@
+"""One module a table: what it is asked (`arguments`) and what it finds (`run`)."""
