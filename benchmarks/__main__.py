@@ -6,8 +6,7 @@ import argparse
 import sys
 from importlib import import_module
 
-from rich.console import Console
-
+from benchmarks.machine import describe
 from benchmarks.tables.asked import common
 from driftline.errors import DriftlineError
 
@@ -20,20 +19,19 @@ def main() -> int:
     tables = parser.add_subparsers(dest="table", required=True, metavar="TABLE")
     for name in TABLES:
         module = import_module(f"benchmarks.tables.{name.replace('-', '_')}")
-        table = tables.add_parser(name, help=module.__doc__.splitlines()[0], description=module.__doc__)
+        table = tables.add_parser(name, help=str(module.__doc__).splitlines()[0], description=module.__doc__)
         module.arguments(table)
         common(table)
         table.set_defaults(run=module.run)
     asked = parser.parse_args()
-    asked.command = sys.argv[1:]
+    asked.command, asked.machine = sys.argv[1:], describe(asked.threads)
     try:
         found = asked.run(asked)
     except DriftlineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     page = found.write(asked.out)
-    found.show(Console())
-    print(f"report: {page}")
+    print(found.markdown(), f"report: {page}", sep="\n")
     return 1 if found.failures else 0
 
 

@@ -20,6 +20,10 @@ SEQUENCE = tuple(name for name, entry in TABLE.items() if entry.module == "drift
 """Driftline's sequence models, as many as there are by now."""
 
 
+OURS = "driftline-"
+"""What the names of our own contenders begin with."""
+
+
 @dataclass(frozen=True)
 class Contender:
     """One program: its script in `peers`, the requirements of its environment, and what it is told to train.
@@ -72,7 +76,7 @@ PEER_NAMES: Mapping[str, Contender] = {
 
 def ours(model: str) -> Contender:
     """Driftline's model of a short name."""
-    return Contender(f"driftline-{model}", model, alike={"dim": 64})
+    return Contender(OURS + model, model, alike={"dim": 64})
 
 
 def chosen(models: str | None, peers: str | None, *, default: Sequence[str] = SEQUENCE) -> list[Contender]:

@@ -75,8 +75,9 @@ def _check(items: NDArray[np.int32], scores: NDArray[np.float32], targets: Targe
             f"expected lists and scores for {n_questions} questions, got shapes {items.shape} and {scores.shape}"
         )
     there = items >= 0
-    if np.isnan(scores[there]).any() or (np.diff(np.where(there, scores, -np.inf), axis=1) > 0).any():
-        raise InvalidScoreError("expected lists with the best first, got NaN or scores that rise")
+    gaps, rises = there[:, 1:] & ~there[:, :-1], there[:, 1:] & (scores[:, 1:] > scores[:, :-1])
+    if gaps.any() or rises.any() or np.isnan(scores[there]).any():
+        raise InvalidScoreError("expected lists with the best first, got gaps, NaN or scores that rise")
     query, _ = np.nonzero(there)
     n_items = targets.train.n_items
     listed = query * n_items + items[there]

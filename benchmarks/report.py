@@ -9,9 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markdown import Markdown
-
 from driftline.data.files import replace_text
 
 
@@ -25,9 +22,12 @@ class Table:
     notes: Sequence[str] = ()
 
     def markdown(self) -> str:
-        """The table; the first column to the left, the others to the right."""
-        lines = [f"## {self.title}", "", _row(self.columns), _row(["---", *["---:"] * (len(self.columns) - 1)])]
-        lines += [_row(row) for row in self.rows]
+        """The table; the first column to the left, the others to the right, cells as wide as their column."""
+        cells = [[cell.replace("|", "\\|") for cell in row] for row in (self.columns, *self.rows)]
+        widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(self.columns))]
+        ruler = [("-" * width if not column else "-" * (width - 1) + ":") for column, width in enumerate(widths)]
+        lines = [_row(row, widths) for row in cells]
+        lines = [f"## {self.title}", "", lines[0], _row(ruler, widths), *lines[1:]]
         return "\n".join([*lines, *(["", *(f"- {note}" for note in self.notes)] if self.notes else [])])
 
 
@@ -76,10 +76,6 @@ class Report:
         replace_text(folder / f"{self.name}.md", self.markdown())
         return folder / f"{self.name}.md"
 
-    def show(self, console: Console) -> None:
-        """Print the page."""
-        console.print(Markdown(self.markdown()))
-
 
 def with_interval(row: Mapping[str, float], digits: int = 4) -> str:
     """A figure with its interval, and its spread over seeds where there is one.
@@ -109,5 +105,7 @@ def gigabytes(n_bytes: float) -> str:
     return f"{n_bytes / 2**30:.2f}"
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = zip(cells, widths, strict=True)
+    padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+    return "| " + " | ".join(padded) + " |"

@@ -26,7 +26,8 @@ class Job:
 
     `data` is the file that `benchmarks.questions.export` wrote; `model` is what to train, `settings` are keywords of
     the peer that differ from its own defaults. Training ends after `cpu_seconds`, at the end of a batch. With `out`
-    the answers to the test questions are written there. `part` is for Driftline's own programs. `source` is a checkout, for peers that no index has.
+    the answers to the test questions are written there. `source` is a checkout, for peers that no index has. `part`
+    is for Driftline's own program.
     """
 
     data: str

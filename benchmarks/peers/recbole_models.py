@@ -83,7 +83,7 @@ def trained(model: Any, config: Config, batches: TrainDataLoader, meter: Meter) 
     epoch, loss = 0, counted(model.calculate_loss, meter)
     try:
         while True:
-            trainer._train_epoch(batches, epoch, loss_func=loss)
+            trainer._train_epoch(batches, epoch, loss_func=loss)  # noqa: SLF001  # fit would score and save each epoch
             epoch += 1
     except TimeIsOverError:
         return meter.found() | {"epochs": epoch}

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import describe
 from benchmarks.report import Report, Table
 
 
@@ -44,4 +43,4 @@ def report(
 ) -> Report:
     """A report of a table, with the command that repeats it and the machine it ran on."""
     command = "python -m benchmarks " + shlex.join(asked.command)
-    return Report(name, title, command, describe(asked.threads), tables, figures, failures or {})
+    return Report(name, title, command, asked.machine, tables, figures, failures or {})

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchmarks.contenders import ours
 from benchmarks.contenders import run as run_contender
@@ -56,21 +57,25 @@ def run(asked: argparse.Namespace) -> Report:
 
 
 def events(n: int, n_items: int, seed: int = 0) -> pl.DataFrame:
-    """Synthetic events: a user has a topic and mostly stays in it; within a topic items have a heavy tail."""
+    """Synthetic events: a user has a topic and mostly stays in it; topics and their items have heavy tails."""
     rng = np.random.default_rng(seed)
     users = rng.integers(0, max(n // EVENTS_PER_USER, 1), n)
     topics = min(TOPICS, n_items)
-    own = rng.integers(0, topics, int(users.max()) + 1)[users]
-    topic = np.where(rng.random(n) < STAYS, own, rng.integers(0, topics, n))
+    own = heavy(rng, topics, int(users.max()) + 1)[users]
+    topic = np.where(rng.random(n) < STAYS, own, heavy(rng, topics, n))
     within = n_items // topics
-    place = (rng.pareto(1.1, n) * 10).astype(np.int64) % within
     return pl.DataFrame(
         {
             "user_id": users.astype(str),
-            "item_id": (topic * within + place).astype(str),
+            "item_id": (topic * within + heavy(rng, within, n)).astype(str),
             "time": BEGAN_US + rng.integers(0, SPAN_US, n),
         }
     )
+
+
+def heavy(rng: np.random.Generator, n: int, size: int) -> NDArray[np.int64]:
+    """Numbers below n of which number r comes about as often as 1 / (r + 1)."""
+    return np.minimum(((n + 1) ** rng.random(size)).astype(np.int64) - 1, n - 1)
 
 
 def scale_table(found: Mapping[str, Mapping[str, Any]]) -> Table:

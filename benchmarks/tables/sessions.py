@@ -117,7 +117,7 @@ def of_clicks(train: Path, test: Path) -> Sessions:
     )
     cutoff = int(before["time"].max()) + SECOND_US  # type: ignore[arg-type]
     late = max(0, cutoff - int(after["time"].min()))  # type: ignore[arg-type]
-    after = after.with_columns(pl.lit("test ") + pl.col("user_id"), pl.col("time") + late)
+    after = after.with_columns((pl.lit("test ") + pl.col("user_id")).alias("user_id"), pl.col("time") + late)
     return _sessions(before, after, cutoff)
 
 
@@ -191,7 +191,7 @@ def values_of(ranks: Ranks) -> NDArray[np.float64]:
 
 
 def draws_over_events(values: NDArray[np.float64], targets: Targets) -> NDArray[np.float64]:
-    """Means over events under sessions drawn with replacement: sums over drawn sessions by the count of their events."""
+    """Means over events under sessions drawn with replacement: their sums by their counts."""
     users, row = np.unique(targets.user_row, return_inverse=True)
     sums = [np.bincount(row, column, len(users)) for column in values.T]
     drawn = resampled_means(np.stack([*sums, np.bincount(row, minlength=len(users))], axis=1).astype(np.float64))

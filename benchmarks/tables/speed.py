@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import measured, rates
-from benchmarks.contenders import Contender, chosen
+from benchmarks.contenders import OURS, Contender, chosen
 from benchmarks.contenders import run as run_contender
 from benchmarks.datasets import MAX_LENGTH, folder_of, some_users
 from benchmarks.machine import environment, python
@@ -54,7 +54,7 @@ def run(asked: argparse.Namespace) -> Report:
             found[contender.name] = _one(contender, folder, exported, length, number, size, asked)
         rounds.append(found)
     failures = failures_of(rounds)
-    shown = [speed_table(rounds, size, asked.dataset), roofline_table(rounds, size)]
+    shown = [speed_table(rounds, size, folder.name), ratio_table(rounds), roofline_table(rounds, size)]
     name = f"speed-{folder.name}"
     return tables.report(
         asked, name, f"Speed on {folder.name}", shown, {"size": size, "length": length, "rounds": rounds}, failures
@@ -108,13 +108,13 @@ def failures_of(rounds: Rounds) -> dict[str, str]:
 
 
 def speed_table(rounds: Rounds, size: Mapping[str, int], dataset: str) -> Table:
-    """Medians and ranges of each contender, fastest first; ratios to the fastest peer of the same round."""
+    """Medians and ranges of each contender, fastest first."""
     names = [name for name in rounds[0] if name != "roofline"]
     order = sorted(names, key=lambda name: -median(_values(rounds, name, "rate") or [0.0]))
     rows = [_row(name, rounds, size) for name in order]
     return Table(
         f"Real next-item targets per CPU-second, {dataset}",
-        ("contender", "targets / CPU-s", "range", "× fastest peer", "share of bf16", "share of f32", "peak GB"),
+        ("contender", "targets / CPU-s", "range", "share of bf16", "share of f32", "peak GB"),
         rows,
         (
             f"N = {size['targets']:,} targets a pass, V = {size['items']:,} items, D = {WIDTH}; full softmax",
@@ -128,23 +128,39 @@ def speed_table(rounds: Rounds, size: Mapping[str, int], dataset: str) -> Table:
 def _row(name: str, rounds: Rounds, size: Mapping[str, int]) -> list[str]:
     values = _values(rounds, name, "rate")
     if not values:
-        return [name, "failed", "", "", "", "", ""]
-    ratios = [ratio for found in rounds if (ratio := _ratio(name, found)) is not None]
-    shares = [_share(rounds, name, size, kind) for kind in ("bfloat16", "float32")]
+        return [name, "failed", "", "", "", ""]
     return [
         name,
         f"{median(values):,.0f}",
-        f"{min(values):,.0f} to {max(values):,.0f}" + ("" if len(values) == len(rounds) else f" ({len(values)} runs)"),
-        f"{median(ratios):.1f}" if ratios else "",
-        *shares,
+        _range(values, len(rounds), ",.0f"),
+        *(_share(rounds, name, size, kind) for kind in ("bfloat16", "float32")),
         gigabytes(median(_values(rounds, name, "peak_bytes"))),
     ]
 
 
-def _ratio(name: str, found: Mapping[str, Mapping[str, Any]]) -> float | None:
-    """How many times the fastest peer of a round."""
-    peers = [one["rate"] for peer, one in found.items() if "rate" in one and not peer.startswith("driftline-")]
-    return found[name]["rate"] / max(peers) if peers and "rate" in found[name] else None
+def ratio_table(rounds: Rounds) -> Table:
+    """How many times each peer's rate each of ours is: formed within a round, then the median and the range."""
+    names = [name for name in rounds[0] if name != "roofline"]
+    mine = [name for name in names if name.startswith(OURS)]
+    peers = [name for name in names if not name.startswith(OURS)]
+    rows = []
+    for name in mine:
+        cells = []
+        for peer in peers:
+            ratios = [
+                found[name]["rate"] / found[peer]["rate"]
+                for found in rounds
+                if "rate" in found.get(name, {}) and "rate" in found.get(peer, {})
+            ]
+            cells.append(f"{median(ratios):.1f} ({_range(ratios, len(rounds), '.1f')})" if ratios else "failed")
+        rows.append([name, *cells])
+    return Table("Times the rate of each peer, same round", ("ours", *peers), rows)
+
+
+def _range(values: Sequence[float], rounds: int, form: str) -> str:
+    """From the lowest to the highest, with the number of runs where some rounds failed."""
+    text = f"{min(values):{form}} to {max(values):{form}}"
+    return text if len(values) == rounds else f"{text}, {len(values)} of {rounds} runs"
 
 
 def _share(rounds: Rounds, name: str, size: Mapping[str, int], kind: str) -> str:
