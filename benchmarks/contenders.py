@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,7 @@ class Contender:
     script: str = ""
     requirements: str = ""
     alike: Mapping[str, Any] = field(default_factory=dict)
+    needs_source: bool = False
 
     @property
     def is_ours(self) -> bool:
@@ -70,6 +72,14 @@ PEER_NAMES: Mapping[str, Contender] = {
             "recbole",
             {"num_layers": 1, "embedding_size": 64, "hidden_size": 64, "loss_type": "CE"},
         ),
+        Contender(
+            "gru4rec-official",
+            "GRU4Rec",
+            "gru4rec_official.py",
+            "gru4rec",
+            {"layers": [64], "batch_size": 512, "n_sample": 2048, "loss": "cross-entropy"},
+            needs_source=True,
+        ),
     )
 }
 
@@ -79,11 +89,23 @@ def ours(model: str) -> Contender:
     return Contender(OURS + model, model, alike={"dim": 64})
 
 
-def chosen(models: str | None, peers: str | None, *, default: Sequence[str] = SEQUENCE) -> list[Contender]:
-    """Contenders by `--models` and `--peers`: names with commas between, `none`, or all of them."""
-    return [ours(name) for name in _names(models, default, None)] + [
-        PEER_NAMES[name] for name in _names(peers, tuple(PEER_NAMES), "--peers")
-    ]
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say which peers take part."""
+    parser.add_argument("--peers", help=f"{', '.join(PEER_NAMES)}, with commas between; default: all at hand; or none")
+    parser.add_argument("--gru4rec", type=Path, help="a checkout of the official GRU4Rec, which no index has")
+
+
+def chosen(asked: argparse.Namespace) -> list[Contender]:
+    """Contenders by `--models` and `--peers`: names with commas between, `none`, or all that can be had.
+
+    The official GRU4Rec takes part where `--gru4rec` names its checkout, or where it is asked for by name.
+    """
+    at_hand = [name for name, peer in PEER_NAMES.items() if asked.gru4rec or not peer.needs_source]
+    peers = _names(asked.peers, at_hand)
+    for name in peers:
+        if name not in PEER_NAMES:
+            raise RequestError(f"expected --peers among {', '.join(PEER_NAMES)}, got {name!r}")
+    return [ours(name) for name in _names(asked.models, SEQUENCE)] + [PEER_NAMES[name] for name in peers]
 
 
 def run(contender: Contender, job: Job, *, cache: Path) -> dict[str, Any]:
@@ -117,11 +139,7 @@ def _command(contender: Contender, cache: Path) -> list[str]:
     return [str(ensure(contender.requirements, cache)), str(PEERS / contender.script)]
 
 
-def _names(asked: str | None, everything: Sequence[str], option: str | None) -> list[str]:
+def _names(asked: str | None, everything: Sequence[str]) -> list[str]:
     if asked is None or asked == "all":
         return list(everything)
-    names = [] if asked == "none" else [name.strip() for name in asked.split(",") if name.strip()]
-    for name in names:
-        if option and name not in everything:
-            raise RequestError(f"expected {option} among {', '.join(everything)}, got {name!r}")
-    return names
+    return [] if asked == "none" else [name.strip() for name in asked.split(",") if name.strip()]

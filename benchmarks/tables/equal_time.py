@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contenders import Contender, chosen
+from benchmarks import contenders
+from benchmarks.contenders import Contender
 from benchmarks.contenders import run as run_contender
 from benchmarks.datasets import MAX_LENGTH, folder_of
 from benchmarks.peers.meter import Job
@@ -38,7 +39,7 @@ SHOWN = ("hr@10", "ndcg@10", "mrr@20")
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", nargs="?", default="beauty", help="a name or a dataset folder")
     parser.add_argument("--models", default="gru,blend", help="Driftline's, with commas between; or none")
-    parser.add_argument("--peers", help="rectools-sasrec, recbole-sasrec, recbole-gru4rec; default: all; or none")
+    contenders.arguments(parser)
     parser.add_argument("--minutes", type=float, default=60, help="CPU-minutes of training for each peer")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -50,7 +51,7 @@ def run(asked: argparse.Namespace) -> Report:
     kept = asked.out / name
     kept.mkdir(parents=True, exist_ok=True)
     found = {}
-    for contender in chosen(asked.models, asked.peers):
+    for contender in contenders.chosen(asked):
         tables.say(contender.name)
         found[contender.name] = _kept(contender, folder, test, kept, asked)
     ranks = {
@@ -106,6 +107,7 @@ def _peers(contender: Contender, folder: Path, test: Targets, ranks: Path, asked
         threads=asked.threads,
         seed=asked.seed,
         out=str(lists.resolve()),
+        source=str(asked.gru4rec.resolve()) if asked.gru4rec else None,
     )
     found = run_contender(contender, job, cache=asked.cache)
     if "failed" in found:

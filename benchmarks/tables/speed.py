@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import measured, rates
-from benchmarks.contenders import OURS, Contender, chosen
+from benchmarks import contenders, measured, rates
+from benchmarks.contenders import OURS, Contender
 from benchmarks.contenders import run as run_contender
 from benchmarks.datasets import MAX_LENGTH, folder_of, some_users
 from benchmarks.machine import environment, python
@@ -34,7 +34,7 @@ Rounds = Sequence[Mapping[str, Mapping[str, Any]]]
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", nargs="?", default="beauty", help="a name or a dataset folder")
     parser.add_argument("--models", help="Driftline's, with commas between; default: every sequence model")
-    parser.add_argument("--peers", help="rectools-sasrec, recbole-sasrec, recbole-gru4rec; default: all; or none")
+    contenders.arguments(parser)
     parser.add_argument("--rounds", type=int, default=3, help="how many times each runs")
     parser.add_argument("--seconds", type=float, default=60, help="CPU-seconds of training for each peer and round")
     parser.add_argument("--length", type=int, help="how much of a history is read (default 50; ml-1m: 200)")
@@ -43,13 +43,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> Report:
     folder = some_users(folder_of(asked.dataset, asked.source, asked.cache), asked.users, asked.cache)
-    contenders = chosen(asked.models, asked.peers)
+    taking_part = contenders.chosen(asked)
     length = asked.length or MAX_LENGTH.get(asked.dataset, 50)
     exported, size = _exported(folder, asked.cache)
     rounds = []
     for number in range(asked.rounds):
         found: dict[str, dict[str, Any]] = {"roofline": roofline(size["items"], asked.threads)}
-        for contender in contenders:
+        for contender in taking_part:
             tables.say(f"round {number + 1} of {asked.rounds}: {contender.name}")
             found[contender.name] = _one(contender, folder, exported, length, number, size, asked)
         rounds.append(found)
@@ -81,7 +81,10 @@ def _one(
     asked: argparse.Namespace,
 ) -> dict[str, Any]:
     data = str((folder if contender.is_ours else exported).resolve())
-    job = Job(data, contender.model, asked.seconds, dict(contender.alike), length, asked.threads, seed=number)
+    source = str(asked.gru4rec.resolve()) if asked.gru4rec else None
+    job = Job(
+        data, contender.model, asked.seconds, dict(contender.alike), length, asked.threads, seed=number, source=source
+    )
     found = run_contender(contender, job, cache=asked.cache)
     if "pass_cpu_seconds" in found:
         found["rate"] = size["targets"] / max(found["pass_cpu_seconds"], 1e-9)

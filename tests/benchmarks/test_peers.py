@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -110,11 +111,15 @@ def test_every_peer_has_its_script_and_pinned_requirements():
 
 
 def test_contenders_are_chosen_by_name():
-    assert [one.name for one in chosen("gru", "recbole-sasrec")] == ["driftline-gru", "recbole-sasrec"]
-    assert [one.name for one in chosen("none", None)] == list(PEER_NAMES)
-    assert {"driftline-gru", "driftline-lstm"} <= {one.name for one in chosen(None, "none")}
+    def names(models, peers, gru4rec=None):
+        return [one.name for one in chosen(argparse.Namespace(models=models, peers=peers, gru4rec=gru4rec))]
+
+    assert names("gru", "recbole-sasrec") == ["driftline-gru", "recbole-sasrec"]
+    assert names("none", None) == ["rectools-sasrec", "recbole-sasrec", "recbole-gru4rec"]
+    assert names("none", None, Path("checkout")) == list(PEER_NAMES), "with a checkout the official GRU4Rec takes part"
+    assert {"driftline-gru", "driftline-transformer"} <= set(names(None, "none"))
     with pytest.raises(RequestError, match="--peers among"):
-        chosen("gru", "bert4rec")
+        names("gru", "bert4rec")
 
 
 @pytest.mark.slow

@@ -103,7 +103,7 @@ def test_some_users_keep_all_of_their_events(folder: Path, tmp_path: Path):
 
 
 def asked(**given) -> argparse.Namespace:
-    base = {"threads": 1, "command": ["x"], "machine": {}, "source": None}
+    base = {"threads": 1, "command": ["x"], "machine": {}, "source": None, "gru4rec": None}
     return argparse.Namespace(**base | given)
 
 
