@@ -34,8 +34,8 @@ format: $(VENV)/.dev              ## rewrite the sources in house style
 docs: $(VENV)/.dev                ## write the command reference from the commands
 	$(BIN)/python docs/reference.py
 
-bench: $(VENV)/.dev               ## speed and quality; prints tables
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(VENV)/.dev               ## one table of the benchmarks: make bench ARGS="speed beauty"
+	$(BIN)/python -m benchmarks $(or $(ARGS),shop)
 
 clean:                            ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -41,6 +41,7 @@ class Contender:
     requirements: str = ""
     alike: Mapping[str, Any] = field(default_factory=dict)
     needs_source: bool = False
+    sampled: bool = False
 
     @property
     def is_ours(self) -> bool:
@@ -77,8 +78,9 @@ PEER_NAMES: Mapping[str, Contender] = {
             "GRU4Rec",
             "gru4rec_official.py",
             "gru4rec",
-            {"layers": [64], "batch_size": 512, "n_sample": 2048, "loss": "cross-entropy"},
+            {"layers": [64], "n_sample": 2048, "loss": "cross-entropy"},
             needs_source=True,
+            sampled=True,
         ),
     )
 }

@@ -122,7 +122,7 @@ def speed_table(rounds: Rounds, size: Mapping[str, int], dataset: str) -> Table:
         (
             f"N = {size['targets']:,} targets a pass, V = {size['items']:,} items, D = {WIDTH}; full softmax",
             f"{len(rounds)} interleaved rounds; medians, and the range from lowest to highest",
-            "shares: 6·V·D operations a target over the measured rate of products shaped as scores",
+            "shares: 6·V·D operations a target over the rate of products shaped as scores; none for a sampled softmax",
             "peers: batches after the first; Driftline: a fit of two epochs less a fit of one",
         ),
     )
@@ -167,6 +167,8 @@ def _range(values: Sequence[float], rounds: int, form: str) -> str:
 
 
 def _share(rounds: Rounds, name: str, size: Mapping[str, int], kind: str) -> str:
+    if name in contenders.PEER_NAMES and contenders.PEER_NAMES[name].sampled:
+        return ""
     shares = [
         rates.share(found[name]["rate"], size["items"], WIDTH, found["roofline"][f"scores {kind}"])
         for found in rounds

@@ -22,6 +22,7 @@ from benchmarks.tables import equal_time, quality, scale, sessions, speed
 
 import benchmarks
 from benchmarks import datasets
+from benchmarks.__main__ import TABLES
 from driftline.data.reading import read_dataset
 from driftline.data.split import last_item_fold
 from driftline.errors import DatasetError, RequestError
@@ -243,3 +244,10 @@ def test_every_published_dataset_can_be_named():
 
     assert set(FIGURES) <= set(datasets.NAMED)
     assert all(one.script for one in PEER_NAMES.values())
+
+
+def test_the_page_on_benchmarks_names_every_table_dataset_and_peer():
+    page = (ROOT / "docs" / "how-to" / "benchmarks.md").read_text(encoding="utf-8")
+    names = [*(name for name in datasets.NAMED if not name.endswith("-ids")), *sessions.ADER, *PEER_NAMES]
+    assert [name for name in names if f"`{name}`" not in page] == []
+    assert [table for table in TABLES if f'ARGS="{table}' not in page and table != "shop"] == []
