@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from benchmarks.__main__ import TABLES
 from benchmarks.contenders import PEER_NAMES
 from benchmarks.datasets import folder_of, some_users, write_folder
 from benchmarks.peers.meter import masked_top, save_lists
@@ -22,7 +23,6 @@ from benchmarks.tables import equal_time, quality, scale, sessions, speed
 
 import benchmarks
 from benchmarks import datasets
-from benchmarks.__main__ import TABLES
 from driftline.data.reading import read_dataset
 from driftline.data.split import last_item_fold
 from driftline.errors import DatasetError, RequestError
