@@ -110,6 +110,11 @@ def chosen(asked: argparse.Namespace) -> list[Contender]:
     return [ours(name) for name in _names(asked.models, SEQUENCE)] + [PEER_NAMES[name] for name in peers]
 
 
+def source_of(asked: argparse.Namespace) -> str | None:
+    """The checkout that `--gru4rec` names."""
+    return str(asked.gru4rec.resolve()) if asked.gru4rec else None
+
+
 def run(contender: Contender, job: Job, *, cache: Path) -> dict[str, Any]:
     """What a contender found, with what its whole process cost; under `failed` why it could not.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -105,7 +106,8 @@ def some_users(folder: Path, n_users: int | None, cache: Path) -> Path:
     """A folder with the events of some users alone, those whose ids have the lowest hashes; all where None is asked."""
     if n_users is None:
         return folder
-    out = cache / "datasets" / f"{folder.name}-{n_users}-users"
+    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:6]  # two folders may have one name
+    out = cache / "datasets" / f"{folder.name}-{n_users}-users-{digest}"
     if not out.exists():
         table = find_table(folder, "events")
         if table is None:
@@ -113,19 +115,26 @@ def some_users(folder: Path, n_users: int | None, cache: Path) -> Path:
         events = read_table(table).frame
         users = Vocabulary(events["user_id"].unique().sort())
         chosen = users.ids[np.argsort(id_hashes(users))[:n_users]]
-        out.mkdir(parents=True)
-        events.filter(pl.col("user_id").is_in(list(chosen))).write_parquet(out / "events.parquet")
-        if (folder / "dataset.toml").exists():
-            shutil.copy(folder / "dataset.toml", out)
+        settings = folder / "dataset.toml"
+        text = settings.read_text(encoding="utf-8") if settings.exists() else ""
+        _write(events.filter(pl.col("user_id").is_in(list(chosen))), text, out)
     return out
 
 
 def write_folder(frame: pl.DataFrame, out: Path, **settings: object) -> None:
     """A dataset folder from events with `time` in microseconds; settings that are None are left out."""
-    out.mkdir(parents=True)
-    frame.with_columns(pl.col("time").cast(pl.Datetime("us", "UTC"))).write_parquet(out / "events.parquet")
-    lines = [f"{key} = {_toml(value)}" for key, value in settings.items() if value is not None]
-    (out / "dataset.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = [f"{key} = {_toml(value)}\n" for key, value in settings.items() if value is not None]
+    _write(frame.with_columns(pl.col("time").cast(pl.Datetime("us", "UTC"))), "".join(lines), out)
+
+
+def _write(events: pl.DataFrame, settings: str, out: Path) -> None:
+    """Write beside and rename: what was interrupted is not taken for a dataset."""
+    draft = out.with_name(f".{out.name}-draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    events.write_parquet(draft / "events.parquet")
+    (draft / "dataset.toml").write_text(settings, encoding="utf-8")
+    draft.rename(out)
 
 
 def _toml(value: object) -> str:

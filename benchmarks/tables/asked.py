@@ -28,6 +28,30 @@ def common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of each process")
 
 
+def integers(text: str) -> list[int]:
+    """Whole numbers with commas between.
+
+    >>> integers("0,1,2")
+    [0, 1, 2]
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"expected whole numbers with commas between, got {text!r}")
+    return [int(part) for part in parts]
+
+
+def names(text: str) -> list[str]:
+    """Names with commas between, each once.
+
+    >>> names("gru, lstm,gru")
+    ['gru', 'lstm']
+    """
+    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected names with commas between, got {text!r}")
+    return found
+
+
 def say(line: str) -> None:
     """Tell on stderr what is being done: a table can take hours."""
     print(line, file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +68,29 @@ def run(asked: argparse.Namespace) -> Report:
 
 
 def _kept(contender: Contender, folder: Path, test: Targets, kept: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """The result that is there, or a new one; failures are not kept, so they are tried again."""
+    """The result of the same job that is there, or a new one; failures are not kept, so they are tried again.
+
+    Ours is the same job only at the same commit.
+    """
     file, ranks = kept / f"{contender.name}.json", kept / f"{contender.name}.npy"
+    job = (_our_job if contender.is_ours else _peer_job)(contender, folder, ranks, asked)
+    told = {**asdict(job), "commit": asked.machine["commit"] if contender.is_ours else None}
     if file.exists() and ranks.exists():
-        kept_one: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return kept_one
-    found = (_ours if contender.is_ours else _peers)(contender, folder, test, ranks, asked)
+        there: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if there["job"] == told:
+            return there
+    found = run_contender(contender, job, cache=asked.cache)
+    if "failed" not in found and not contender.is_ours:
+        found = _ranked(found, Path(str(job.out)), ranks, test)
     if "failed" not in found:
+        found = {**found, "job": told}
         replace_text(file, json.dumps(found, indent=2) + "\n")
     return found
 
 
-def _ours(contender: Contender, folder: Path, test: Targets, ranks: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    job = Job(
+def _our_job(contender: Contender, folder: Path, ranks: Path, asked: argparse.Namespace) -> Job:
+    """A fit as `driftline evaluate` does it; it writes the ranks itself."""
+    return Job(
         str(folder.resolve()),
         contender.model,
         cpu_seconds=0.0,
@@ -88,37 +99,34 @@ def _ours(contender: Contender, folder: Path, test: Targets, ranks: Path, asked:
         part="ranks",
         out=str(ranks.resolve()),
     )
-    found = run_contender(contender, job, cache=asked.cache)
-    if "failed" not in found and len(np.load(ranks, allow_pickle=False)) != len(test):
-        return {"failed": f"expected a rank for each of {len(test)} targets"}
-    return found
 
 
-def _peers(contender: Contender, folder: Path, test: Targets, ranks: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """Train a peer for its time with its makers' settings, and rank the targets in its lists."""
-    data, lists = asked.cache / "exported" / f"{folder.name}.npz", ranks.with_suffix(".lists.npz")
+def _peer_job(contender: Contender, folder: Path, ranks: Path, asked: argparse.Namespace) -> Job:
+    """So many minutes with its makers' settings; it writes lists."""
+    data = asked.cache / "exported" / f"{folder.name}.npz"
     data.parent.mkdir(parents=True, exist_ok=True)
     export(last_item_fold(read_dataset(folder)), data)
-    job = Job(
+    return Job(
         str(data.resolve()),
         contender.model,
         cpu_seconds=60 * asked.minutes,
         max_length=MAX_LENGTH.get(folder.name, 50),
         threads=asked.threads,
         seed=asked.seed,
-        out=str(lists.resolve()),
-        source=str(asked.gru4rec.resolve()) if asked.gru4rec else None,
+        out=str(ranks.with_suffix(".lists.npz").resolve()),
+        source=contenders.source_of(asked),
     )
-    found = run_contender(contender, job, cache=asked.cache)
-    if "failed" in found:
-        return found
+
+
+def _ranked(found: dict[str, Any], lists: Path, ranks: Path, test: Targets) -> dict[str, Any]:
+    """Rank the targets in a peer's lists, which are then thrown away."""
     with np.load(lists, allow_pickle=False) as file:
         items, scores = file["items"], file["scores"]
+    lists.unlink()
     try:
         np.save(ranks, ranks_of_lists(items, scores, test), allow_pickle=False)
     except InvalidScoreError as error:
         return {"failed": str(error)}
-    lists.unlink()
     return found
 
 

@@ -28,15 +28,15 @@ MODELS = "popularity,cooccurrence,item-knn,als,gru,evolution,blend"
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", nargs="?", default="beauty", help="a name or a dataset folder")
     parser.add_argument("--protocol", choices=("last-item", "global-time"), default="last-item")
-    parser.add_argument("--models", default=MODELS, help="short names with commas between")
-    parser.add_argument("--seeds", default="0,1,2", help="with commas between")
+    parser.add_argument("--models", type=tables.names, default=MODELS, help="short names with commas between")
+    parser.add_argument("--seeds", type=tables.integers, default=[0, 1, 2], help="with commas between")
     parser.add_argument("--config", type=Path, help="settings of the models as TOML, for `driftline evaluate`")
 
 
 def run(asked: argparse.Namespace) -> Report:
     folder = folder_of(asked.dataset, asked.source, asked.cache)
     found = {}
-    for model in dict.fromkeys(name.strip() for name in asked.models.split(",")):
+    for model in asked.models:
         tables.say(f"{folder.name}: {model}")
         found[model] = evaluated(folder, model, asked)
     failures = {model: one["failed"] for model, one in found.items() if "failed" in one}
@@ -49,7 +49,8 @@ def run(asked: argparse.Namespace) -> Report:
 
 def evaluated(folder: Path, model: str, asked: argparse.Namespace) -> dict[str, Any]:
     """What `driftline evaluate` says of one model, with what its process cost; under `failed` why it could not."""
-    options = ["--protocol", asked.protocol, "--models", model, "--seeds", f"{asked.seeds.rstrip(',')},", "--json"]
+    seeds = ",".join(map(str, asked.seeds)) + ","  # a comma makes a list of one seed a list
+    options = ["--protocol", asked.protocol, "--models", model, "--seeds", seeds, "--json"]
     options += ["--config", str(asked.config)] if asked.config else []
     done = measured.run([*DRIFTLINE, "evaluate", str(folder), *options], environment=environment(asked.threads))
     if done.failure:

@@ -31,18 +31,20 @@ SPAN_US = 10**14
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sizes", default="1000000,10000000", help="events, with commas between")
+    parser.add_argument(
+        "--sizes", type=tables.integers, default=[1_000_000, 10_000_000], help="events, with commas between"
+    )
     parser.add_argument("--items", type=int, default=100_000, help="items of the catalog")
-    parser.add_argument("--models", default="gru", help="sequence models, with commas between")
+    parser.add_argument("--models", type=tables.names, default="linear", help="sequence models, with commas between")
 
 
 def run(asked: argparse.Namespace) -> Report:
     found: dict[str, dict[str, Any]] = {}
-    for size in (int(part) for part in asked.sizes.split(",")):
+    for size in asked.sizes:
         folder = asked.cache / "datasets" / f"synthetic-{size}-{asked.items}"
         if not folder.exists():
             write_folder(events(size, asked.items), folder, name=folder.name, repeats="allow")
-        for model in asked.models.split(","):
+        for model in asked.models:
             tables.say(f"{size:,} events: {model}")
             contender = ours(model)
             settings = {**contender.alike, "epochs": 1}

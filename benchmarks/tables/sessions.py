@@ -55,8 +55,8 @@ class Sessions:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", nargs="?", default="yoochoose-100k", choices=("yoochoose-100k", *ADER))
-    parser.add_argument("--models", default=MODELS, help="short names with commas between")
-    parser.add_argument("--seeds", default="0", help="with commas between")
+    parser.add_argument("--models", type=tables.names, default=MODELS, help="short names with commas between")
+    parser.add_argument("--seeds", type=tables.integers, default=[0], help="with commas between")
     parser.add_argument("--periods", type=int, default=PERIODS, help="of diginetica and yoochoose, the first so many")
 
 
@@ -64,14 +64,12 @@ def run(asked: argparse.Namespace) -> Report:
     sessions = read(asked)
     dataset = _dataset(sessions, asked)
     fold = session_fold(dataset, sessions.cutoff_us)
-    models = [name.strip() for name in asked.models.split(",")]
-    seeds = [int(seed) for seed in asked.seeds.rstrip(",").split(",")]
     found: dict[str, dict[str, Any]] = {}
     draws: dict[str, NDArray[np.float64]] = {}
-    for model in models:
+    for model in asked.models:
         tables.say(f"{asked.dataset}: {model}")
         try:
-            found[model], draws[model] = measure(model, dataset, fold, seeds)
+            found[model], draws[model] = measure(model, dataset, fold, asked.seeds)
         except NotEnoughDataError as error:
             found[model] = {"failed": str(error)}
     failures = {model: str(one["failed"]) for model, one in found.items() if "failed" in one}
@@ -84,7 +82,7 @@ def run(asked: argparse.Namespace) -> Report:
     }
     shown = [session_table(found, asked.dataset, size)]
     if len(draws) > 1:
-        shown.append(versus_table(found, draws, models[-1]))
+        shown.append(versus_table(found, draws, asked.models[-1]))
     name = f"sessions-{asked.dataset}"
     return tables.report(asked, name, f"Sessions of {asked.dataset}", shown, {"size": size, "models": found}, failures)
 

@@ -81,9 +81,15 @@ def _one(
     asked: argparse.Namespace,
 ) -> dict[str, Any]:
     data = str((folder if contender.is_ours else exported).resolve())
-    source = str(asked.gru4rec.resolve()) if asked.gru4rec else None
     job = Job(
-        data, contender.model, asked.seconds, dict(contender.alike), length, asked.threads, seed=number, source=source
+        data,
+        contender.model,
+        asked.seconds,
+        dict(contender.alike),
+        length,
+        asked.threads,
+        seed=number,
+        source=contenders.source_of(asked),
     )
     found = run_contender(contender, job, cache=asked.cache)
     if "pass_cpu_seconds" in found:

@@ -29,7 +29,7 @@ from driftline.errors import DatasetError, RequestError
 from driftline.metrics.ranks import target_ranks
 
 ROOT = Path(benchmarks.__file__).parents[1]
-MODULES = ("questions", "rates", "report", "published", "tables.quality")
+MODULES = ("questions", "rates", "report", "published", "tables.asked", "tables.quality")
 SIZE = {"targets": 1_000, "items": 500, "events": 1_100}
 
 
@@ -104,7 +104,7 @@ def test_some_users_keep_all_of_their_events(folder: Path, tmp_path: Path):
 
 
 def asked(**given) -> argparse.Namespace:
-    base = {"threads": 1, "command": ["x"], "machine": {}, "source": None, "gru4rec": None}
+    base = {"threads": 1, "command": ["x"], "machine": {"commit": "abc"}, "source": None, "gru4rec": None}
     return argparse.Namespace(**base | given)
 
 
@@ -114,8 +114,8 @@ def test_quality_runs_the_public_command_and_prints_cost_and_interval(folder: Pa
         dataset=str(folder),
         cache=tmp_path,
         protocol="last-item",
-        models="cooccurrence,bogus",
-        seeds="0",
+        models=["cooccurrence", "bogus"],
+        seeds=[0],
         config=None,
     )
     found = quality.run(request)
@@ -216,6 +216,9 @@ def test_equal_time_ranks_lists_as_scores_are_ranked_and_keeps_results(
     assert "failed" in found.markdown().split("recbole-sasrec")[-1]
     assert equal_time.run(request).figures["rectools-sasrec"] == found.figures["rectools-sasrec"]
     assert started == ["rectools-sasrec", "recbole-sasrec", "recbole-sasrec"], "what failed is tried again"
+    request.seed = 1
+    equal_time.run(request)
+    assert started[3:] == ["rectools-sasrec", "recbole-sasrec"], "another seed is another job"
 
 
 def test_synthetic_events_have_a_heavy_tail_and_people_with_tastes():
