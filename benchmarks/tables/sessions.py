@@ -55,7 +55,9 @@ class Sessions:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", nargs="?", default="yoochoose-100k", choices=("yoochoose-100k", *ADER))
-    parser.add_argument("--models", type=tables.names, default=MODELS, help="short names with commas between")
+    parser.add_argument(
+        "--models", type=tables.names, default=MODELS, help="with commas between; the last is compared with the others"
+    )
     parser.add_argument("--seeds", type=tables.integers, default=[0], help="with commas between")
     parser.add_argument("--periods", type=int, default=PERIODS, help="of diginetica and yoochoose, the first so many")
 

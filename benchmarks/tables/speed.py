@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", help="Driftline's, with commas between; default: every sequence model")
     contenders.arguments(parser)
     parser.add_argument("--rounds", type=int, default=3, help="how many times each runs")
-    parser.add_argument("--seconds", type=float, default=60, help="CPU-seconds of training for each peer and round")
+    parser.add_argument("--seconds", type=float, default=60, help="CPU-seconds of training, each and round")
     parser.add_argument("--length", type=int, help="how much of a history is read (default 50; ml-1m: 200)")
     parser.add_argument("--users", type=int, help="only so many users of the data, drawn by hash")
 
@@ -129,7 +129,7 @@ def speed_table(rounds: Rounds, size: Mapping[str, int], dataset: str) -> Table:
             f"N = {size['targets']:,} targets a pass, V = {size['items']:,} items, D = {WIDTH}; full softmax",
             f"{len(rounds)} interleaved rounds; medians, and the range from lowest to highest",
             "shares: 6·V·D operations a target over the rate of products shaped as scores; none for a sampled softmax",
-            "peers: batches after the first; Driftline: a fit of two epochs less a fit of one",
+            "peers: batches after the first; Driftline: a fit of several epochs less a fit of one",
         ),
     )
 

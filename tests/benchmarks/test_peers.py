@@ -130,4 +130,5 @@ def test_driftline_runs_under_the_contract_of_the_peers(folder: Path, tmp_path: 
     assert found["peer"] == "Driftline gru"
     assert found["peak_bytes"] > 50 * 2**20
     assert found["first_cpu_seconds"] > 0
+    assert found["passes"] == 1, "no time was given for more"
     assert json.loads(json.dumps(found)) == found
