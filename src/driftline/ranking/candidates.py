@@ -28,6 +28,9 @@ FROM_RANKS = (1.0, 0.0, 0.0)
 """Weights of an arm that nothing is known of: its ranks alone, since scores of different arms cannot be compared."""
 
 
+MOST_LIFT = 15.0
+"""Where lifts are cut: e to the 15 is more than there are items, and e to the -15 as good as never."""
+
 READ_NO_HISTORY = ("popularity", "popularity-7d")
 """Arms that say the same to everybody."""
 
@@ -68,6 +71,25 @@ def candidates_of(scores: Sequence[Scores], allowed: NDArray[np.bool_] | None) -
     for arm, (key, own) in enumerate(parts):
         features[np.searchsorted(keys, key), PER_ARM * arm : PER_ARM * (arm + 1)] = own
     return Candidates(keys // n_items, keys % n_items, features)
+
+
+def lifts(scores: Sequence[Scores], allowed: NDArray[np.bool_] | None, found: Candidates) -> NDArray[np.float32]:
+    """How much likelier than by chance each arm finds each candidate, also of other arms; [n_rows, n_arms].
+
+    log(n · softmax(scores)) over the n allowed items that the arm can propose: 0 where an arm finds all alike.
+    """
+    return np.stack([_lift(one, allowed, found) for one in scores], axis=1)
+
+
+def _lift(scores: Scores, allowed: NDArray[np.bool_] | None, found: Candidates) -> NDArray[np.float32]:
+    masked = scores if allowed is None else np.where(allowed, scores, np.float32(-np.inf))
+    known = np.isfinite(masked)
+    top = np.max(masked, axis=1, initial=np.float32(-np.inf), where=known)
+    top = np.where(known.any(axis=1), top, np.float32(0))
+    mean = np.exp(masked - top[:, None]).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    chance = top + np.log(np.maximum(mean, np.float32(1e-30)))
+    lift = np.clip(scores[found.query, found.item] - chance[found.query], -MOST_LIFT, MOST_LIFT)
+    return np.asarray(lift, np.float32)
 
 
 def _widened(scores: Scores, n_items: int) -> Scores:

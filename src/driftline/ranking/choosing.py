@@ -1,9 +1,13 @@
-"""Choose arms and weights of a blend on validation: what earns nothing goes; never below the best arm alone."""
+"""Choose arms, form and weights of a blend on validation: what earns nothing goes; never below the best arm alone.
+
+Three forms are compared by NDCG@10 on users that they did not learn from: the best arm alone, a conditional logit over
+the arms that earn something by it, and a network. The simpler one stays unless the next is clearly better.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,72 +16,186 @@ from driftline.data.targets import Targets
 from driftline.metrics.ranks import CELLS_PER_BATCH
 from driftline.models.base import FittedModel
 from driftline.ranking.candidates import FROM_RANKS, PER_ARM, Candidates, arm_scores, candidates_of
-from driftline.ranking.stacking import Choices, Weights, choices_of, crossfitted, fit_weights, gain
+from driftline.ranking.evidence import Evidence
+from driftline.ranking.listwise import Listwise, columns_of, narrow, wide, widened
+from driftline.ranking.network import fit_network
+from driftline.ranking.stacking import (
+    Choices,
+    Weights,
+    choices_of,
+    crossfitted,
+    fit_weights,
+    gain,
+    gains_of,
+    loss_of,
+    standard_error,
+)
 
-MAX_QUERIES = 3_000
-"""Validation queries that weights are learned from; more change little and cost time."""
+MOST_QUERIES, LEAST_QUERIES = 12_000, 3_000
+MOST_CELLS = 1_000_000_000
+"""Validation queries that are asked: the most and the least, between them as many as MOST_CELLS scores allow."""
+
+ELIMINATION_QUERIES = 1_500
+"""Queries with a target among their candidates that arms are left out by, one after the other."""
 
 EARNS = 2e-4
 """An arm stays when leaving it out raises the cross-fitted loss by more than this (nats per target)."""
 
+EARNS_IN_NETWORK = 2e-3
+"""The same for an arm of the network, whose loss moves by this much from one draw of its start to the next."""
+
+NETWORK_QUERIES = 200
+"""With fewer queries to learn from, no network is tried."""
+
+LOGIT = "conditional logit"
+NETWORK = "listwise network"
+
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """Names of the arms that stay, their weights [n_arms, PER_ARM], mean shares, and why the others went."""
+    """Names of the arms that stay, their weights [n_arms, PER_ARM], mean shares, and why the others went.
+
+    `listwise` is there where the network won. `gains` is the cross-fitted NDCG@10 of each form that was tried: of every
+    arm alone by its name, of LOGIT and of NETWORK.
+    """
 
     names: Sequence[str]
     weights: Weights
+    listwise: Listwise | None
     shares: Mapping[str, float]
     dropped: Mapping[str, str]
+    gains: Mapping[str, float]
 
 
 def choose(arms: Mapping[str, FittedModel], stack: Targets, *, seed: int = 0) -> Chosen:
-    """The arms and weights that are best on held-out validation users; `stack` has at least one target."""
-    sample = _sampled(stack, seed)
-    choices = choices_of(_candidates(arms, sample), sample)
-    scale = _scale(choices.candidates.features)
-    names = list(arms)
-    kept, dropped = _worth_keeping(names, choices.scaled(scale))
+    """The arms, form and weights that are best on held-out validation users; `stack` has at least one target."""
+    sample, evidence = _sampled(stack, len(arms), seed), Evidence.of(stack.train)
+    names, choices = list(arms), choices_of(_candidates(arms, sample, evidence), sample)
+    logit = _logit(names, choices, seed)
+    gains = {name: gain(choices.candidates.features[:, _first(i)], choices) for i, name in enumerate(names)}
+    best = max(gains, key=lambda name: gains[name])
+    listwise = _network(names, choices, logit, seed)
+    gains |= {LOGIT: logit.gain} | ({NETWORK: listwise.gain} if listwise else {})
+    if listwise and listwise.gain >= gains[best] and _clearly_better(listwise, logit, choices):
+        network = fit_network(choices.only(_wide(listwise.kept, names)), seed=seed)
+        return _by_network(names, listwise, Listwise(network, evidence), choices, gains)
+    if logit.gain < gains[best]:
+        logit = _alone(best, logit, gains[best])
+    weights = _weights(logit.kept, names, choices)
+    shares = _shares(logit.kept, weights, choices.only(_columns(logit.kept, names)))
+    return Chosen(logit.kept, weights, None, shares, logit.dropped, gains)
+
+
+@dataclass(frozen=True, eq=False)
+class _Form:
+    """A way to blend: the arms that it keeps, why it dropped the others, and its cross-fitted gain for each target."""
+
+    kept: list[str]
+    dropped: dict[str, str]
+    gain: float
+    loss: float
+    gains: NDArray[np.float64]
+
+
+def _logit(names: Sequence[str], choices: Choices, seed: int) -> _Form:
+    """The conditional logit without the arms that earn nothing; they are found on some of the queries."""
+    few = choices.sampled(ELIMINATION_QUERIES, seed)
+    scale = _scale(few.candidates.features)
+    kept, dropped = _eliminated(names, few.scaled(scale))
+    columns = _columns(kept, names)
+    gains, lost = np.zeros(len(choices.chosen)), 0.0
+    for held, learn, place in choices.only(columns).halves():
+        weights = fit_weights(learn.scaled(scale[columns]))
+        utility = held.scaled(scale[columns]).candidates.features @ weights.astype(np.float32)
+        gains[place] = gains_of(utility, held)
+        lost += float(held.weight.sum()) * loss_of(utility, held)
+    return _form(kept, dropped, choices, gains, lost)
+
+
+def _network(names: Sequence[str], choices: Choices, logit: _Form, seed: int) -> _Form | None:
+    """The network, without those of the arms dropped by the logit that earn nothing in it either; None if too few."""
+    if len(np.unique(choices.candidates.query[choices.chosen])) < NETWORK_QUERIES:
+        return None
+    form = _crossfitted_network(list(names), names, choices, seed)
+    for name in logit.dropped:
+        rest = [one for one in form.kept if one != name]
+        without = _crossfitted_network(rest, names, choices, seed)
+        if without.loss <= form.loss + EARNS_IN_NETWORK:
+            form = replace(without, dropped=form.dropped | {name: _earned_nothing(without.loss - form.loss)})
+    return form
+
+
+def _crossfitted_network(kept: list[str], names: Sequence[str], choices: Choices, seed: int) -> _Form:
+    gains, lost = np.zeros(len(choices.chosen)), 0.0
+    for held, learn, place in choices.only(_wide(kept, names)).halves():
+        if not len(learn.chosen) or not len(held.chosen):
+            continue
+        utility = fit_network(learn, seed=seed).utility(held.candidates.features)
+        gains[place] = gains_of(utility, held)
+        lost += float(held.weight.sum()) * loss_of(utility, held)
+    return _form(kept, {}, choices, gains, lost)
+
+
+def _form(kept: list[str], dropped: dict[str, str], choices: Choices, gains: NDArray[np.float64], lost: float) -> _Form:
+    mass = max(float(choices.weight.sum()), 1e-12)
+    return _Form(kept, dropped, float(choices.weight @ gains), lost / mass, gains)
+
+
+def _clearly_better(listwise: _Form, logit: _Form, choices: Choices) -> bool:
+    """Whether the network is ahead by more than the standard error of the difference."""
+    return listwise.gain - logit.gain > standard_error(listwise.gains - logit.gains, choices)
+
+
+def _by_network(
+    names: Sequence[str], form: _Form, listwise: Listwise, choices: Choices, gains: Mapping[str, float]
+) -> Chosen:
+    """What is kept of a network, with the weights of a logit over the same arms for those of whom nothing is known."""
+    features = choices.candidates.features[choices.chosen][:, _wide(form.kept, names)]
+    parts = listwise.parts(features, form.kept)
+    shares = (parts / parts.sum(axis=1, keepdims=True)).mean(axis=0)
+    named = dict(zip(columns_of(form.kept), map(float, shares), strict=True))
+    weights = _weights(form.kept, names, choices)
+    weights[~weights.any(axis=1)] = FROM_RANKS  # it may be the only one that speaks where there is no history
+    return Chosen(form.kept, weights, listwise, named, form.dropped, gains)
+
+
+def _alone(best: str, form: _Form, gained: float) -> _Form:
+    """The best arm alone, the others named."""
+    why = f"{best} alone was better on validation: NDCG@10 {gained:.4f} against {form.gain:.4f}"
+    dropped = {**form.dropped, **dict.fromkeys(form.kept, why)}
+    return replace(form, kept=[best], dropped={name: why for name, why in dropped.items() if name != best})
+
+
+def _weights(kept: Sequence[str], names: Sequence[str], choices: Choices) -> Weights:
+    """The weights of a logit over some of the arms, from all choices; ranks alone where there is nothing to learn."""
     columns = _columns(kept, names)
     seen = choices.only(columns)
-    weights = (fit_weights(seen.scaled(scale[columns])) / scale[columns]).reshape(len(kept), PER_ARM)
-    if not weights.any():
-        weights = np.tile(FROM_RANKS, (len(kept), 1))
-    return Chosen(kept, weights, _shares(kept, weights, seen), dropped)
+    scale = _scale(seen.candidates.features)
+    weights = (fit_weights(seen.scaled(scale)) / scale).reshape(len(kept), PER_ARM)
+    return weights if weights.any() and len(seen.chosen) else np.tile(FROM_RANKS, (len(kept), 1))
 
 
-def _worth_keeping(names: Sequence[str], choices: Choices) -> tuple[list[str], dict[str, str]]:
-    """The arms without those that earn nothing; the best arm alone where the blend is not better than it."""
-    kept, dropped, blended = _eliminated(names, choices)
-    alone = {name: gain(choices.candidates.features[:, PER_ARM * i], choices) for i, name in enumerate(names)}
-    best = max(alone, key=lambda name: alone[name])
-    if alone[best] <= blended:
-        return kept, dropped
-    for name in kept:
-        dropped[name] = f"{best} alone was better on validation: NDCG@10 {alone[best]:.4f} against {blended:.4f}"
-    return [best], {name: why for name, why in dropped.items() if name != best}
-
-
-def _eliminated(names: Sequence[str], choices: Choices) -> tuple[list[str], dict[str, str], float]:
-    """Leave arms out one after the other, the least first, while the cross-fitted loss does not mind.
-
-    Also the cross-fitted gain of what is left.
-    """
+def _eliminated(names: Sequence[str], choices: Choices) -> tuple[list[str], dict[str, str]]:
+    """Leave arms out one after the other, the least first, while the cross-fitted loss does not mind."""
     kept, dropped = list(names), {}
-    current, gained = crossfitted(choices)
+    current, _ = crossfitted(choices.only(_columns(kept, names)))
     while len(kept) > 1:
-        start = fit_weights(choices.only(_columns(kept, names)))
-        for name in _least_first(kept, start, choices.only(_columns(kept, names))):
+        seen = choices.only(_columns(kept, names))
+        start = fit_weights(seen)
+        for name in _least_first(kept, start, seen):
             rest = [one for one in kept if one != name]
-            warm = start[_columns(rest, kept)]
-            without, rest_gain = crossfitted(choices.only(_columns(rest, names)), warm)
+            without, _ = crossfitted(choices.only(_columns(rest, names)), start[_places(rest, kept)])
             if without <= current + EARNS:
-                dropped[name] = f"earned nothing: without it the loss on validation moves by {without - current:+.4f}"
-                kept, current, gained = rest, without, rest_gain
+                dropped[name] = _earned_nothing(without - current)
+                kept, current = rest, without
                 break
         else:
             break
-    return kept, dropped, gained
+    return kept, dropped
+
+
+def _earned_nothing(change: float) -> str:
+    return f"earned nothing: without it the loss on validation moves by {change:+.4f}"
 
 
 def _least_first(kept: Sequence[str], weights: Weights, choices: Choices) -> list[str]:
@@ -87,9 +205,8 @@ def _least_first(kept: Sequence[str], weights: Weights, choices: Choices) -> lis
 
 
 def _shares(kept: Sequence[str], weights: Weights, choices: Choices) -> dict[str, float]:
-    """Mean share of each arm in the scores of the rows that were chosen (all rows where none was)."""
-    rows = choices.chosen if len(choices.chosen) else slice(None)
-    parts = (choices.candidates.features[rows] * weights.ravel()).reshape(-1, len(kept), PER_ARM).sum(2)
+    """Mean share of each arm in the scores of the rows that were chosen; the same for all where none was."""
+    parts = (choices.candidates.features[choices.chosen] * weights.ravel()).reshape(-1, len(kept), PER_ARM).sum(2)
     total = parts.sum(1)
     carried = parts[total > 0] / total[total > 0, None]
     shares = carried.mean(0) if len(carried) else np.full(len(kept), 1 / len(kept))
@@ -103,27 +220,54 @@ def _scale(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(mean > 0, mean, 1.0).astype(np.float32)
 
 
-def _candidates(arms: Mapping[str, FittedModel], sample: Targets) -> Candidates:
-    """The union of the arms' best for every query of a sample, batch by batch."""
+def _candidates(arms: Mapping[str, FittedModel], sample: Targets, evidence: Evidence) -> Candidates:
+    """What a network sees of every query whose target is among the arms' best, batch by batch; of others none learns.
+
+    Those are misses for every form, so they count as nothing gained.
+    """
     n_items = sample.train.n_items
     size = max(1, CELLS_PER_BATCH // max(n_items * len(arms), 1))
+    wanted = sample.query * n_items + sample.item_row
     parts = []
     for cut in sample.histories.cuts(size):
         queries = np.arange(cut.start, cut.stop)
-        part = candidates_of(arm_scores(arms, sample.histories.take(queries)), sample.allowed(queries))
+        histories, allowed = sample.histories.take(queries), sample.allowed(queries)
+        scores = arm_scores(arms, histories)
+        found = candidates_of(scores, allowed)
+        hit = np.isin((found.query + cut.start) * n_items + found.item, wanted)
+        teaches = np.isin(found.query, found.query[hit])
+        found = Candidates(found.query[teaches], found.item[teaches], found.features[teaches])
+        part = widened(found, scores, allowed, evidence, histories)
         parts.append(Candidates(part.query + cut.start, part.item, part.features))
     joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("query", "item", "features"))
     return Candidates(*joined)
 
 
-def _sampled(stack: Targets, seed: int) -> Targets:
+def _sampled(stack: Targets, n_arms: int, seed: int) -> Targets:
     """Questions with a history, where there are any: of the others there is nothing to weigh, one arm answers."""
     queries = np.flatnonzero(stack.histories.lengths > 0)
     queries = queries if len(queries) else np.arange(len(stack.histories))
-    if len(queries) > MAX_QUERIES:
-        queries = np.sort(np.random.default_rng(seed).choice(queries, MAX_QUERIES, replace=False))
+    most = int(np.clip(MOST_CELLS // max(stack.train.n_items * n_arms, 1), LEAST_QUERIES, MOST_QUERIES))
+    if len(queries) > most:
+        queries = np.sort(np.random.default_rng(seed).choice(queries, most, replace=False))
     return stack.take_queries(queries)
 
 
+def _first(number: int) -> int:
+    """The wide column of an arm's ranks."""
+    return int(narrow(number + 1)[-PER_ARM])
+
+
 def _columns(kept: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:
-    return np.concatenate([np.arange(PER_ARM) + PER_ARM * names.index(name) for name in kept])
+    """The wide columns that a logit over some of the arms weighs."""
+    return narrow(len(names)).reshape(-1, PER_ARM)[[names.index(name) for name in kept]].ravel()
+
+
+def _places(rest: Sequence[str], kept: Sequence[str]) -> NDArray[np.int64]:
+    """Where the weights of some arms stand among those of more."""
+    return np.concatenate([np.arange(PER_ARM) + PER_ARM * kept.index(name) for name in rest])
+
+
+def _wide(kept: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:
+    """The wide columns that a network over some of the arms sees."""
+    return wide([names.index(name) for name in kept], len(names))

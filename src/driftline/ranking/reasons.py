@@ -1,11 +1,12 @@
 """True reasons: which event of the history an item is owed to, found by leaving each out and scoring again.
 
 No attention weight and no guess: a history item is named only when the blend's score of the recommended item falls
-without it, and of all that were tried it is the one without which the leading arm's part falls most.
+without it, and of all that were tried it is the one without which the leading source's part falls most.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog, Histories
 from driftline.data.vocabulary import Vocabulary
-from driftline.ranking.blend import TAIL, FittedBlend
+from driftline.ranking.blend import FittedBlend
 from driftline.ranking.candidates import READ_NO_HISTORY
+from driftline.ranking.listwise import NEAR, TAIL
 from driftline.ranking.popular import Popular
 from driftline.ranking.repeat import NAME as REPEAT
 from driftline.types import Rows, format_time
@@ -30,6 +32,7 @@ Floats = NDArray[np.float64]
 
 _WORDS = {
     "cooccurrence": "often {had} with or after",
+    NEAR: "often {had} with or after",
     "item-knn": "{had} by the people who {had}",
     "ease": "{had} by the people who {had}",
     "als": "close in taste to",
@@ -82,23 +85,24 @@ def causes(
     tried = _latest_different(past)
     parts = blend.contributions(_variants(past, tried), items, allowed=allowed)
     whole, without, nothing = parts[0], parts[1:-1], parts[-1]
+    reads = [number for number, name in enumerate(blend.sources) if name not in READ_NO_HISTORY]
+    personal = whole[:, reads].sum(axis=1) > nothing[:, reads].sum(axis=1)
     return [
-        _cause(list(blend.arms), tried, whole[i], without[:, i], personal=whole[i].sum() > nothing[i].sum())
-        for i in range(len(items))
+        _cause(blend.sources, tried, whole[i], without[:, i], personal=bool(personal[i])) for i in range(len(items))
     ]
 
 
-def _cause(arms: list[str], tried: Rows, whole: Floats, without: Floats, *, personal: bool) -> Cause:
-    """From the arms' parts with the whole history [n_arms] and without each item tried [n_tried, n_arms]."""
+def _cause(sources: Sequence[str], tried: Rows, whole: Floats, without: Floats, *, personal: bool) -> Cause:
+    """From the sources' parts with the whole history [n_sources] and without each item tried [n_tried, n_sources]."""
     if whole.sum() <= 0:
         return Cause(TAIL, -1, 0.0, personal=False)
     lead = int(np.argmax(whole))
     drops, own = whole.sum() - without.sum(1), whole[lead] - without[:, lead]
     carries = (drops > 0) & (own > 0)
     if not carries.any():
-        return Cause(arms[lead], -1, 0.0, personal=bool(personal))
+        return Cause(sources[lead], -1, 0.0, personal=personal)
     best = int(np.argmax(np.where(carries, own, -np.inf)))
-    return Cause(arms[lead], int(tried[best]), float(drops[best]), personal=bool(personal))
+    return Cause(sources[lead], int(tried[best]), float(drops[best]), personal=personal)
 
 
 def reason(

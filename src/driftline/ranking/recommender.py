@@ -17,8 +17,9 @@ from driftline.interest.model import InterestModel
 from driftline.metrics.ranks import top_items
 from driftline.ranking.ahead import NAME as FORECAST
 from driftline.ranking.ahead import Ahead, look_ahead, with_forecast
-from driftline.ranking.blend import TAIL, FittedBlend
+from driftline.ranking.blend import FittedBlend
 from driftline.ranking.filters import filter_mask
+from driftline.ranking.listwise import TAIL
 from driftline.ranking.popular import Popular
 from driftline.ranking.reasons import causes, reason
 from driftline.ranking.rerank import POOL, diversified, item_vectors

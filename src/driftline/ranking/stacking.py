@@ -6,6 +6,7 @@ user counts the same. Targets outside the candidates teach nothing and are misse
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,12 +38,30 @@ class Choices:
 
     def part(self, fold: int) -> Choices:
         """The queries of one half of the users."""
-        keep = self.fold[self.candidates.query] == fold
+        return self._of(self.fold[self.candidates.query] == fold)
+
+    def _of(self, keep: NDArray[np.bool_]) -> Choices:
+        """The choices within some of the rows, which are those of whole queries."""
         place = np.cumsum(keep) - 1
         inside = keep[self.chosen]
         rows = self.candidates
         candidates = Candidates(rows.query[keep], rows.item[keep], rows.features[keep])
         return Choices(candidates, place[self.chosen[inside]], self.weight[inside], self.fold)
+
+    def halves(self) -> Iterator[tuple[Choices, Choices, NDArray[np.int64]]]:
+        """Each half to be judged on, the other to learn from, and which of all chosen rows the first one's are."""
+        fold = self.fold[self.candidates.query[self.chosen]]
+        for held in (0, 1):
+            yield self.part(held), self.part(1 - held), np.flatnonzero(fold == held)
+
+    def sampled(self, n: int, seed: int) -> Choices:
+        """The choices of `n` of the queries that have any, all where they are fewer."""
+        queries = np.unique(self.candidates.query[self.chosen])
+        if len(queries) <= n:
+            return self
+        mine = np.zeros(len(self.fold), bool)
+        mine[np.random.default_rng(seed).choice(queries, n, replace=False)] = True
+        return self._of(mine[self.candidates.query])
 
     def only(self, features: NDArray[np.int64]) -> Choices:
         """The same choices seen through some of the features."""
@@ -78,32 +97,48 @@ def fit_weights(choices: Choices, start: Weights | None = None) -> Weights:
 
 def loss(weights: Weights, choices: Choices) -> float:
     """Mean loss of the chosen rows, users counting the same, without the penalty."""
+    return loss_of(choices.candidates.features @ weights.astype(np.float32), choices)
+
+
+def loss_of(utility: NDArray[np.float32], choices: Choices) -> float:
+    """Mean loss of the chosen rows under utilities [n_rows], users counting the same."""
     if not len(choices.chosen):
         return 0.0
-    utility, total, _ = _utilities(weights, choices)
-    return float(choices.weight @ (total[choices.chosen] - utility[choices.chosen]) / choices.weight.sum())
+    total, _ = _totals(utility.astype(np.float64), choices)
+    return float(choices.weight @ (total - utility)[choices.chosen] / choices.weight.sum())
 
 
 def gain(utility: NDArray[np.float32], choices: Choices, k: int = 10) -> float:
     """NDCG@k of candidates ordered by `utility` [n_rows], ties at their mean rank; targets outside are misses."""
+    return float(choices.weight @ gains_of(utility, choices, k))
+
+
+def gains_of(utility: NDArray[np.float32], choices: Choices, k: int = 10) -> NDArray[np.float64]:
+    """What `gain` is the weighted sum of: one number for each chosen row."""
     if not len(choices.chosen):
-        return 0.0
-    starts, segment = _segments(choices.candidates.query)
+        return np.zeros(0)
+    starts, segment = segments(choices.candidates.query)
     ends = np.append(starts[1:], len(utility))
     gains = np.zeros(len(choices.chosen))
     for i, row in enumerate(choices.chosen):
         of_query = utility[starts[segment[row]] : ends[segment[row]]]
         rank = np.count_nonzero(of_query > utility[row]) + (np.count_nonzero(of_query == utility[row]) - 1) / 2
         gains[i] = 1 / np.log2(rank + 2) if rank < k else 0.0
-    return float(choices.weight @ gains)
+    return gains
+
+
+def standard_error(differences: NDArray[np.float64], choices: Choices) -> float:
+    """Of the weighted sum of differences, one for each chosen row; those of one query are taken as one draw."""
+    query = choices.candidates.query[choices.chosen]
+    sums = np.bincount(query, weights=choices.weight * differences, minlength=len(choices.fold))
+    return float(np.sqrt(np.sum((sums - sums.mean()) ** 2))) if len(sums) else 0.0
 
 
 def crossfitted(choices: Choices, start: Weights | None = None) -> tuple[float, float]:
     """Loss and gain of weights that were learned on the other half of the users."""
     losses, gains = 0.0, 0.0
-    for fold in (0, 1):
-        held = choices.part(fold)
-        weights = fit_weights(choices.part(1 - fold), start)
+    for held, learn, _ in choices.halves():
+        weights = fit_weights(learn, start)
         losses += float(held.weight.sum()) * loss(weights, held)
         gains += gain(held.candidates.features @ weights.astype(np.float32), held)
     return losses / max(float(choices.weight.sum()), 1e-12), gains
@@ -125,13 +160,18 @@ def _utilities(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """The utility x · β of every row, the log-sum-exp of its query, and the number of its query."""
     utility = (choices.candidates.features @ weights.astype(np.float32)).astype(np.float64)
-    starts, segment = _segments(choices.candidates.query)
+    return utility, *_totals(utility, choices)
+
+
+def _totals(utility: NDArray[np.float64], choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The log-sum-exp of every row's query, and the number of its query."""
+    starts, segment = segments(choices.candidates.query)
     top = np.maximum.reduceat(utility, starts)
     total = np.log(np.add.reduceat(np.exp(utility - top[segment]), starts)) + top
-    return utility, total[segment], segment
+    return total[segment], segment
 
 
-def _segments(query: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def segments(query: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where each run of equal queries starts, and the number of the run that each row is in."""
     new = np.concatenate([[True], np.diff(query) != 0])
     return np.flatnonzero(new), np.cumsum(new) - 1
