@@ -176,10 +176,10 @@ class FittedBlend:
         self, histories: Histories, items: Rows, allowed: NDArray[np.bool_] | None
     ) -> NDArray[np.float64]:
         found = self._candidates(histories, allowed)
-        asked = np.isin(found.item, items)
+        worth, asked = self._worth(found, histories), np.isin(found.item, items)
         found = Candidates(found.query[asked], found.item[asked], found.features[asked])
         dense = np.zeros((len(histories), histories.log.n_items, len(self.sources)), np.float32)
-        dense[found.query, found.item] = self._parts(found, histories)
+        dense[found.query, found.item] = self._parts(found, worth[asked], histories)
         return dense[:, items].astype(np.float64)
 
     def _candidates(self, histories: Histories, allowed: NDArray[np.bool_] | None) -> Candidates:
@@ -192,15 +192,15 @@ class FittedBlend:
         """The score of each candidate, > 0 where a source speaks for it; [n_rows]."""
         if self.listwise is None:
             return found.features @ self.weights.ravel().astype(np.float32)
-        worth, unknown = self.listwise.worth(found.features), histories.lengths[found.query] == 0
+        worth, unknown = self.listwise.worth(found), histories.lengths[found.query] == 0
         worth[unknown] = _promised(self._weighed(found.features[unknown])).sum(axis=1)
         return worth
 
-    def _parts(self, found: Candidates, histories: Histories) -> NDArray[np.floating]:
-        """The score of each candidate, divided among the sources; [n_rows, n_sources]."""
+    def _parts(self, found: Candidates, worth: NDArray[np.float32], histories: Histories) -> NDArray[np.floating]:
+        """The score of each candidate (its `worth`), divided among the sources; [n_rows, n_sources]."""
         if self.listwise is None:
             return self._weighed(found.features)
-        parts = self.listwise.parts(found.features, list(self.arms))
+        parts = self.listwise.parts(found.features, worth, list(self.arms))
         unknown = histories.lengths[found.query] == 0
         parts[unknown] = 0
         parts[unknown, : len(self.arms)] = _promised(self._weighed(found.features[unknown]))

@@ -151,8 +151,7 @@ def _by_network(
 ) -> Chosen:
     """What is kept of a network, with the weights of a logit over the same arms for those of whom nothing is known."""
     features = choices.candidates.features[choices.chosen][:, _wide(form.kept, names)]
-    parts = listwise.parts(features, form.kept)
-    shares = (parts / parts.sum(axis=1, keepdims=True)).mean(axis=0)
+    shares = listwise.parts(features, np.ones(len(features), np.float32), form.kept).mean(axis=0)
     named = dict(zip(columns_of(form.kept), map(float, shares), strict=True))
     weights = _weights(form.kept, names, choices)
     weights[~weights.any(axis=1)] = FROM_RANKS  # it may be the only one that speaks where there is no history

@@ -19,6 +19,7 @@ from driftline.data.events import EventLog, Histories
 from driftline.ranking.candidates import PER_ARM, Candidates, lifts
 from driftline.ranking.evidence import N_COLUMNS, N_NEAR, N_POPULAR, Evidence
 from driftline.ranking.network import Network
+from driftline.ranking.stacking import segments
 from driftline.types import Scores
 
 WIDE = PER_ARM + 1
@@ -30,6 +31,9 @@ NEAR = "near-counts"
 TAIL = "popularity"
 """What carries an item that no arm ranks, and the source that raw counts of items are owed to."""
 
+ABOVE = 5.0
+"""What a score has where an item is as likely as any other candidate: high enough for the floor at 0 not to matter."""
+
 Floats = NDArray[np.float32]
 
 
@@ -40,27 +44,31 @@ class Listwise:
     network: Network
     evidence: Evidence
 
-    def worth(self, features: Floats) -> Floats:
-        """log(1 + e^(u − u0)) of each row, > 0, u0 being the utility of an item that nothing is known of; [n_rows].
+    def worth(self, found: Candidates) -> Floats:
+        """log(1 + e^(ABOVE + log(n p))) of each row, p being its softmax among the n candidates of its query; [n_rows].
 
-        A softmax and its order are those of u, as far as an item is better than one of which nothing is known.
+        Above 0, and but for what is far less likely than by chance the logarithm of p up to a constant: its differences
+        are those of the utilities, and what a history item adds to the probability it adds here.
         """
-        lengths, place = np.unique(features[:, -1], return_inverse=True)
-        nothing = np.zeros((len(lengths), features.shape[1]), np.float32)
-        nothing[:, -1] = lengths
-        utility = self.network.utility(features) - self.network.utility(nothing)[place]
-        return np.asarray(np.logaddexp(np.float32(0), utility), np.float32)
+        if not len(found.query):
+            return np.zeros(0, np.float32)
+        utility = self.network.utility(found.features).astype(np.float64)
+        starts, segment = segments(found.query)
+        top = np.maximum.reduceat(utility, starts)
+        sizes = np.diff(np.append(starts, len(utility)))
+        chance = top + np.log(np.add.reduceat(np.exp(utility - top[segment]), starts) / sizes)
+        return np.asarray(np.logaddexp(0, ABOVE + utility - chance[segment]), np.float32)
 
-    def parts(self, features: Floats, arms: Sequence[str]) -> NDArray[np.float64]:
-        """The worth of each row, divided by what it loses without each source, where it loses; [n_rows, n_sources].
+    def parts(self, features: Floats, worth: Floats, arms: Sequence[str]) -> NDArray[np.float64]:
+        """The worth of each row, divided by what its utility loses without each source; [n_rows, n_sources].
 
-        What loses nothing by any is popularity's.
+        A source without which it would gain has no part; what loses by none is popularity's.
         """
-        whole, groups = self.worth(features), columns_of(arms)
-        lost = np.stack([whole - self.worth(_without(features, columns)) for columns in groups.values()], axis=1)
-        lost = np.maximum(lost.astype(np.float64), 0)
-        lost[lost.sum(axis=1) <= 0, list(groups).index(TAIL)] = 1
-        return np.asarray(whole[:, None] * lost / lost.sum(axis=1, keepdims=True), np.float64)
+        utility, groups = self.network.utility(features), columns_of(arms)
+        lost = [utility - self.network.utility(_without(features, columns)) for columns in groups.values()]
+        drops = np.maximum(np.stack(lost, axis=1).astype(np.float64), 0)
+        drops[drops.sum(axis=1) <= 0, list(groups).index(TAIL)] = 1
+        return np.asarray(worth[:, None] * drops / drops.sum(axis=1, keepdims=True), np.float64)
 
     def on(self, log: EventLog) -> Listwise:
         """The same network over the counts of another log."""
