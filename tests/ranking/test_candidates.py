@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from driftline.data.events import histories
 from driftline.errors import InvalidScoreError
-from driftline.ranking.candidates import PER_ARM, TOP, arm_scores, candidates_of
+from driftline.ranking.candidates import MOST_LIFT, PER_ARM, TOP, arm_scores, candidates_of, lifts
 
 
 def test_features_of_a_small_arm_are_as_worked_by_hand():
@@ -52,6 +52,32 @@ def test_nan_is_refused(world):
     asked = histories(log, np.array([0], np.int32), np.array([log.last_us + 1]))
     with pytest.raises(InvalidScoreError, match="NaN"):
         arm_scores({"broken": world.Fixed(np.full(4, np.nan))}, asked)
+
+
+def test_lifts_say_how_much_likelier_than_by_chance_also_of_what_another_arm_proposed():
+    scores = [np.log(np.array([[6.0, 3.0, 2.0, 1.0]], np.float32)), np.array([[0.0, 0.0, 0.0, 5.0]], np.float32)]
+    found = candidates_of(scores, None)
+    assert found.item.tolist() == [0, 1, 2, 3]
+    by_hand = lifts(scores, None, found)
+    assert np.allclose(by_hand[:, 0], np.log(np.array([6, 3, 2, 1]) / 3))
+    assert np.allclose(by_hand[:, 1], np.array([0, 0, 0, 5]) - np.log((3 + np.exp(5)) / 4))
+
+
+def test_lifts_count_only_what_may_be_shown_and_an_arm_that_finds_all_alike_says_nothing():
+    scores = [np.array([[9.0, 2.0, 1.0]], np.float32), np.full((1, 3), 4, np.float32)]
+    allowed = np.array([[False, True, True]])
+    found = candidates_of([scores[0], np.array([[0.0, 0.0, 1.0]], np.float32)], allowed)
+    assert found.item.tolist() == [1, 2]
+    by_hand = lifts(scores, allowed, found)
+    assert np.allclose(by_hand[:, 0], np.array([2, 1]) - np.log((np.exp(2) + np.exp(1)) / 2))
+    assert np.allclose(by_hand[:, 1], 0)
+
+
+def test_an_item_that_an_arm_cannot_propose_has_the_lowest_lift_and_no_infinity():
+    scores = [np.array([[-np.inf, 1.0, 0.0]], np.float32), np.array([[3.0, 0.0, 0.0]], np.float32)]
+    found = candidates_of(scores, None)
+    assert found.item.tolist() == [0, 1]
+    assert lifts(scores, None, found)[:, 0].tolist() == pytest.approx([-MOST_LIFT, 1 - np.log((np.e + 1) / 2)])
 
 
 @settings(max_examples=30, deadline=None)

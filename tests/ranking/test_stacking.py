@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.optimize import check_grad
 
 from driftline.data.split import global_time_fold
 from driftline.ranking.candidates import Candidates
-from driftline.ranking.stacking import L2, Choices, choices_of, crossfitted, fit_weights, gain, loss
+from driftline.ranking.stacking import L2, Choices, choices_of, crossfitted, fit_weights, gain, loss, standard_error
 from driftline.ranking.stacking import _loss_and_gradient as both
 
 
@@ -106,6 +107,27 @@ def test_a_part_has_the_questions_of_its_half_and_no_others():
     second = opposites().part(1)
     assert np.unique(second.candidates.query).tolist() == [2, 3]
     assert second.chosen.tolist() == [1, 3]
+
+
+def test_halves_are_each_judged_once_and_learned_from_once():
+    (first, second, places), (again, other, rest) = opposites().halves()
+    assert (first.chosen.tolist(), second.chosen.tolist()) == ([0, 2], [1, 3])
+    assert (again.chosen.tolist(), other.chosen.tolist()) == ([1, 3], [0, 2])
+    assert (places.tolist(), rest.tolist()) == ([0, 1], [2, 3])
+
+
+def test_a_sample_holds_whole_queries_and_all_where_there_are_few():
+    few = opposites().sampled(3, seed=0)
+    assert len(np.unique(few.candidates.query)) == len(few.chosen) == 3
+    assert len(few.candidates.query) == 6
+    assert len(opposites().sampled(4, seed=0).chosen) == 4
+
+
+def test_the_standard_error_takes_the_targets_of_a_query_as_one_draw():
+    one = opposites()
+    assert standard_error(np.array([1.0, -1.0, 1.0, -1.0]), one) == pytest.approx(0.5)
+    together = Choices(one.candidates, np.array([0, 1, 4, 5]), one.weight, one.fold)
+    assert standard_error(np.array([1.0, -1.0, 1.0, -1.0]), together) == 0
 
 
 def test_weights_are_judged_on_the_half_that_they_were_not_learned_on():
