@@ -1,8 +1,8 @@
 """Recommend for a horizon: what a user is moving into, before they ask.
 
 The scores of a blend are utilities of a choice, so their softmax over the arms' candidates is a distribution over
-items, and by that over topics. Looking ahead keeps its preferences within each topic and moves the topics' shares toward
-the forecast:
+items, and by that over topics. Looking ahead keeps its preferences within each topic and moves the topics' shares
+toward the forecast:
 
     score(i) = blend(i) + log Σ_t w_it · 2 f_t / (f_t + m_t)
 
