@@ -159,7 +159,7 @@ class FittedBlend:
                 bool(settings["exclude_history"]),
                 dict(settings["shares"]),
                 dict(settings["dropped"]),
-                Listwise.from_arrays(arrays) if settings["listwise"] else None,
+                Listwise.from_arrays(arrays) if settings.get("listwise") else None,
             )
         except (KeyError, json.JSONDecodeError) as error:
             raise RunError(f"expected a whole blend in {folder}, got none of {error}; fit again") from error
