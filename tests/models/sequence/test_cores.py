@@ -9,7 +9,7 @@ from torch import Tensor
 
 from driftline.data.events import EventLog, Histories
 from driftline.models.sequence import GRU, LSTM, RNN, Evolution, Linear, SequenceSettings, Transformer
-from driftline.models.sequence.attention import AttentionCore, Nearness
+from driftline.models.sequence.attention import N_GAPS, AttentionCore, Nearness, attend, attend_in_groups
 from driftline.models.sequence.cores import make_core
 from driftline.models.sequence.layout import Layout
 from driftline.models.sequence.training import own_randomness
@@ -84,6 +84,26 @@ def test_attention_is_the_formula() -> None:
         heads.append(torch.softmax(scores, 1) @ value[:, part])
     expected = layer.forth(x + layer.leave(torch.cat(heads, 1) * torch.nn.functional.silu(gate)))
     torch.testing.assert_close(core.run(x, Layout([1] * 5, time_us)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_compiled_attention_is_its_slow_twin_with_gradients() -> None:
+    """Sequences of many lengths, gaps of all magnitudes, and a reach that is shorter than the longest."""
+    lengths = [40, 39, 17, 17, 9, 2, 1, 1]
+    going = [sum(length > time for length in lengths) for time in range(40)]
+    rng = np.random.default_rng(0)
+    layout = Layout(going, np.sort(10 ** rng.uniform(0, 15, sum(lengths))).astype(np.int64))
+    draw = torch.Generator().manual_seed(0)
+    parts = [torch.randn(sum(lengths), 8, generator=draw) for _ in range(3)]
+    tables = [torch.randn(2, 25, generator=draw), torch.randn(2, N_GAPS, generator=draw)]
+    pull, found = torch.randn(sum(lengths), 8, generator=draw), []
+    for run in (attend, attend_in_groups):
+        near = Nearness(2, 25)
+        near.steps.data, near.gaps.data = (table.clone() for table in tables)
+        leaves = [part.clone().requires_grad_() for part in parts]
+        out = run(*leaves, near, layout)
+        found.append([out, *torch.autograd.grad((out * pull).sum(), [*leaves, near.steps, near.gaps])])
+    for compiled, slow in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, slow, rtol=1e-4, atol=1e-5)
 
 
 def test_attention_of_a_batch_is_that_of_each_sequence_alone() -> None:

@@ -1,8 +1,8 @@
-"""A causal transformer over flat steps: all but the attention itself knows no sequences, so nothing is padded there."""
+"""A causal transformer over flat steps: each sequence attends to itself, and nothing is padded."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -57,39 +57,73 @@ class AttentionLayer(nn.Module):
         self.dropout = Dropout(dropout)
         self.forth = FeedForward(dim, dropout)
 
-    def forward(self, x: Tensor, groups: Groups) -> Tensor:
+    def forward(self, x: Tensor, layout: Layout) -> Tensor:
         """X [n_steps, dim], moved."""
         query, key, value, gate = self.enter(self.norm(x)).chunk(4, 1)
-        attended = self._attended(query, key, value, groups) * torch.nn.functional.silu(gate)
-        return cast("Tensor", self.forth(x + self.dropout(self.leave(attended))))
-
-    def _attended(self, query: Tensor, key: Tensor, value: Tensor, groups: Groups) -> Tensor:
-        """What each step takes from those before it, group by group of sequences of like length."""
-        parts = []
-        for rows, real, time_us in groups.parts:
-            n, length = rows.shape
-            q, k, v = (
-                part[rows.ravel()].view(n, length, self.n_heads, -1).transpose(1, 2) for part in (query, key, value)
-            )
-            found = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=self.near(time_us))
-            parts.append(found.transpose(1, 2).reshape(n * length, -1)[real])
-        return torch.cat(parts)[groups.back] if parts else query
+        compiled = x.device.type == "cpu" and x.dtype == torch.float32
+        attended = (attend if compiled else attend_in_groups)(query, key, value, self.near, layout)
+        return cast("Tensor", self.forth(x + self.dropout(self.leave(attended * torch.nn.functional.silu(gate)))))
 
 
-class Groups:
-    """Which rows attend to each other: `parts` of (rows [n, length], which of them are real, times [n, length]).
+def attend(query: Tensor, key: Tensor, value: Tensor, near: Nearness, layout: Layout) -> Tensor:
+    """What each step takes from those before it in its sequence; all [n_steps, dim] by time.
 
-    `back` are the places of all rows among the real ones of all parts.
+    One compiled pass over each sequence: nothing of the size of pairs of steps is stored.
     """
+    parts = (query, key, value, near.steps.flip(1), near.gaps)
+    found: Tensor = _Attend.apply(*(part.contiguous() for part in parts), layout)  # type: ignore[no-untyped-call]
+    return found
 
-    def __init__(self, layout: Layout, device: torch.device) -> None:
-        self.parts, order = [], [np.zeros(0, np.int64)]
-        for rows in layout.groups(PAIRS_AT_ONCE):
-            real = np.flatnonzero(np.diff(rows, axis=1, prepend=-1).ravel())
-            order.append(rows.ravel()[real])
-            arrays = (rows, real, layout.time_us[rows])
-            self.parts.append(tuple(torch.from_numpy(array).to(device) for array in arrays))
-        self.back = torch.from_numpy(np.argsort(np.concatenate(order))).to(device)
+
+def attend_in_groups(query: Tensor, key: Tensor, value: Tensor, near: Nearness, layout: Layout) -> Tensor:
+    """The same by PyTorch, for sequences of like length side by side; the slow twin of the compiled pass."""
+    n_heads, parts, order = len(near.steps), [], []
+    for rows in layout.groups(PAIRS_AT_ONCE):
+        n, length = rows.shape
+        real = np.flatnonzero(np.diff(rows, axis=1, prepend=-1).ravel())
+        which = torch.from_numpy(rows.ravel()).to(query.device)
+        q, k, v = (part[which].view(n, length, n_heads, -1).transpose(1, 2) for part in (query, key, value))
+        mask = near(torch.from_numpy(layout.time_us[rows]).to(query.device))
+        found = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        parts.append(found.transpose(1, 2).reshape(n * length, -1)[torch.from_numpy(real).to(query.device)])
+        order.append(rows.ravel()[real])
+    if not parts:
+        return query
+    return torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(order))).to(query.device)]
+
+
+class _Attend(torch.autograd.Function):
+    """The compiled pass; scores are computed anew on the way back, as FlashAttention does (Dao et al. 2022)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, steps: Tensor, gaps: Tensor, layout: Layout
+    ) -> Tensor:
+        """What is taken; `steps` begins with the farthest."""
+        from driftline.models.sequence import kernels  # numba is loaded where it is needed
+
+        out, log_total = torch.empty_like(query), query.new_empty(len(query), len(steps))
+        if layout.n_sequences:
+            given = [part.detach().numpy() for part in (query, key, value)]
+            tables = (steps.detach().numpy(), gaps.detach().numpy())
+            own = [*given, *layout.by_sequence, layout.time_us, *tables, out.numpy(), log_total.numpy()]
+            kernels.attend(*own)
+        ctx.layout = layout
+        ctx.save_for_backward(query, key, value, steps, gaps, out, log_total)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
+        """The gradients of query, key, value, steps and gaps."""
+        from driftline.models.sequence import kernels
+
+        *given, steps, gaps, out, log_total = (part.numpy() for part in ctx.saved_tensors)
+        found = [np.empty_like(part) for part in given] + [np.zeros_like(steps), np.zeros_like(gaps)]
+        pull, layout = grads[0].contiguous().numpy(), ctx.layout
+        if layout.n_sequences:
+            own = [*given, *layout.by_sequence, layout.time_us, steps, gaps, out, log_total, pull, *found]
+            kernels.attend_back(*own)
+        return *(torch.from_numpy(part) for part in found), None
 
 
 class AttentionCore(nn.Module):
@@ -102,9 +136,8 @@ class AttentionCore(nn.Module):
 
     def run(self, x: Tensor, layout: Layout) -> Tensor:
         """The cores after every step."""
-        groups = Groups(layout, x.device)
         for layer in self.layers:
-            x = layer(x, groups)
+            x = layer(x, layout)
         return x
 
     def short_term(self, core: Tensor) -> Tensor:

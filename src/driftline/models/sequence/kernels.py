@@ -166,3 +166,176 @@ def scan_rows_back(kept, states, before, d_states, d_kept):  # type: ignore[no-u
             for d in range(kept.shape[1]):
                 d_kept[r, d] = d_states[r, d] * states[p, d]
                 d_states[p, d] += kept[r, d] * d_states[r, d]
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _magnitudes(now, times, magnitude):  # type: ignore[no-untyped-def]
+    """The order of magnitude of each gap of time, floor(log2(gap + 1)), read off the exponent of a float64."""
+    for j in range(magnitude.shape[0]):
+        whole = np.float64(max(now - times[j], 0) + 1)
+        magnitude[j] = np.uint64((whole.view(np.int64) >> np.int64(52)) - np.int64(1023))
+
+
+# What is indexed from 0 on is a slice that begins there: an index that might be negative would keep the compiler from
+# doing sixteen numbers at once.
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _gathered(rows, source, scale, into):  # type: ignore[no-untyped-def]
+    """`into[:, :, t] = scale · source[rows[t]]`: one sequence, so that a product with all its steps is one pass."""
+    columns = into.reshape(source.shape[1], into.shape[2])
+    for t in range(rows.shape[0]):
+        row = source[rows[t]]
+        for d in range(row.shape[0]):
+            columns[d, t] = scale * row[d]
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _returned(rows, source, scale, into):  # type: ignore[no-untyped-def]
+    """The way back of `_gathered`."""
+    columns = source.reshape(into.shape[1], source.shape[2])
+    for t in range(rows.shape[0]):
+        row = into[rows[t]]
+        for d in range(row.shape[0]):
+            row[d] = scale * columns[d, t]
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _weighted(x, columns, low, sums):  # type: ignore[no-untyped-def]
+    """`sums[j] += Σ_d x[d] · columns[d, low + j]`."""
+    n = sums.shape[0]
+    for d in range(x.shape[0]):
+        weight, column = x[d], columns[d, low : low + n]
+        for j in range(n):
+            sums[j] += weight * column[j]
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _spread(x, weights, low, columns):  # type: ignore[no-untyped-def]
+    """`columns[d, low + j] += x[d] · weights[j]`."""
+    n = weights.shape[0]
+    for d in range(x.shape[0]):
+        weight, column = x[d], columns[d, low : low + n]
+        for j in range(n):
+            column[j] += weight * weights[j]
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _drawn(weights, columns, low, scale, into):  # type: ignore[no-untyped-def]
+    """`into[d] = scale · Σ_j weights[j] · columns[d, low + j]`."""
+    n = weights.shape[0]
+    for d in range(into.shape[0]):
+        total, column = np.float32(0), columns[d, low : low + n]
+        for j in range(n):
+            total += weights[j] * column[j]
+        into[d] = scale * total
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _dot(one, other):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for d in range(one.shape[0]):
+        total += one[d] * other[d]
+    return total
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _noted(pulls, magnitude, d_near, d_far):  # type: ignore[no-untyped-def]
+    """The way back of `_nearness`."""
+    for j in range(pulls.shape[0]):
+        d_near[j] += pulls[j]
+    for j in range(pulls.shape[0]):
+        d_far[magnitude[j]] += pulls[j]
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _nearness(near, far, magnitude, sums):  # type: ignore[no-untyped-def]
+    """`sums[j] = near[j] + far[magnitude[j]]`."""
+    for j in range(sums.shape[0]):
+        sums[j] = near[j] + far[magnitude[j]]
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _pulls(shares, pulled, level):  # type: ignore[no-untyped-def]
+    """`pulled = shares ⊙ (pulled - level)`: the gradient of a softmax."""
+    for j in range(shares.shape[0]):
+        pulled[j] = shares[j] * (pulled[j] - level)
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def _largest(row):  # type: ignore[no-untyped-def]
+    top = np.int32(-(2**31))
+    for j in range(row.shape[0]):
+        top = max(top, _ordered(np.float32(row[j]).view(np.int32)))
+    return _ordered(top).view(np.float32)
+
+
+@njit(nogil=True, cache=True)
+def attend(query, key, value, rows, first, time_us, near, far, out, log_total):  # type: ignore[no-untyped-def]
+    """Causal attention within sequences, over the last `near.shape[1]` steps: `out` [n, dim], `log_total` [n, heads].
+
+    Sequence s has the rows `rows[first[s]:first[s + 1]]` of query, key, value [n, dim] and of `time_us`. To the scores
+    are added `near` [heads, reach], whose last is for the step itself, and `far` [heads, magnitudes].
+    """
+    n_heads, reach, width = near.shape[0], near.shape[1], query.shape[1] // near.shape[0]
+    scale, longest = np.float32(1 / np.sqrt(width)), np.max(np.diff(first))
+    shape = (n_heads, width, longest)
+    keys, values = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    room, magnitude = np.empty(longest, np.float32), np.empty(longest, np.uint64)
+    for sequence in range(first.shape[0] - 1):
+        own = rows[first[sequence] : first[sequence + 1]]
+        _gathered(own, key, scale, keys)
+        _gathered(own, value, np.float32(1), values)
+        times = time_us[own]
+        for now in range(own.shape[0]):
+            low, r = max(0, now + 1 - reach), own[now]
+            n = now + 1 - low
+            shares = room[:n]
+            _magnitudes(times[now], times[low:], magnitude[:n])
+            for head in range(n_heads):
+                part = slice(head * width, (head + 1) * width)
+                _nearness(near[head, reach - n :], far[head], magnitude, shares)
+                _weighted(query[r, part], keys[head], low, shares)
+                top = _largest(shares)
+                total = _exponentiate(shares, top)
+                log_total[r, head] = top + np.log(total)
+                _drawn(shares, values[head], low, np.float32(1) / total, out[r, part])
+
+
+@njit(nogil=True, cache=True)
+def attend_back(  # type: ignore[no-untyped-def]
+    query, key, value, rows, first, time_us, near, far, out, log_total, d_out, d_query, d_key, d_value, d_near, d_far
+):
+    """The gradient of `attend` by query, key and value, written; by near and far, added. Scores are computed anew."""
+    n_heads, reach, width = near.shape[0], near.shape[1], query.shape[1] // near.shape[0]
+    scale, longest = np.float32(1 / np.sqrt(width)), np.max(np.diff(first))
+    shape = (n_heads, width, longest)
+    keys, values = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    d_keys, d_values = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    rooms, magnitude = np.empty((2, longest), np.float32), np.empty(longest, np.uint64)
+    for sequence in range(first.shape[0] - 1):
+        own = rows[first[sequence] : first[sequence + 1]]
+        _gathered(own, key, scale, keys)
+        _gathered(own, value, np.float32(1), values)
+        d_keys[:] = 0
+        d_values[:] = 0
+        times = time_us[own]
+        for now in range(own.shape[0]):
+            low, r = max(0, now + 1 - reach), own[now]
+            n = now + 1 - low
+            shares, pulls = rooms[0, :n], rooms[1, :n]
+            _magnitudes(times[now], times[low:], magnitude[:n])
+            for head in range(n_heads):
+                part = slice(head * width, (head + 1) * width)
+                _nearness(near[head, reach - n :], far[head], magnitude, shares)
+                _weighted(query[r, part], keys[head], low, shares)
+                _exponentiate(shares, log_total[r, head])
+                _spread(d_out[r, part], shares, low, d_values[head])
+                pulls[:] = 0
+                _weighted(d_out[r, part], values[head], low, pulls)
+                _pulls(shares, pulls, _dot(d_out[r, part], out[r, part]))
+                _drawn(pulls, keys[head], low, np.float32(1), d_query[r, part])
+                _spread(query[r, part], pulls, low, d_keys[head])
+                _noted(pulls, magnitude, d_near[head, reach - n :], d_far[head])
+        _returned(own, d_keys, scale, d_key)
+        _returned(own, d_values, np.float32(1), d_value)

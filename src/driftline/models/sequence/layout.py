@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from driftline.models.sequence.steps import Ints, offsets
+from driftline.models.sequence.steps import Ints, offsets, ranges
 
 LIKE = 0.75
 """Sequences of one group are at least so long in comparison with the longest."""
@@ -43,6 +43,13 @@ class Layout:
     def lengths(self) -> Ints:
         """How many steps each sequence has, falling; shape [n_sequences]."""
         return np.searchsorted(-np.asarray(self.going), -np.arange(self.n_sequences), side="left").astype(np.int64)
+
+    @cached_property
+    def by_sequence(self) -> tuple[Ints, Ints]:
+        """The rows of the first sequence, then of the second and so on, and where each begins."""
+        begin, first = offsets(np.asarray(self.going, np.int64)), offsets(self.lengths)
+        time = ranges(np.zeros_like(self.lengths), self.lengths)
+        return begin[time] + np.repeat(np.arange(self.n_sequences), self.lengths), first
 
     def groups(self, most_pairs: int) -> list[Ints]:
         """The rows of sequences of like length side by side, [n, longest]: a shorter one repeats its last step.
