@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,58 +15,93 @@ from hypothesis import strategies as st
 from driftline.data.catalog import Catalog
 from driftline.data.dataset import Dataset
 from driftline.data.events import EventLog
-from driftline.data.split import last_item_fold
+from driftline.data.split import global_time_fold, last_item_fold
 from driftline.data.synthetic import markov
 from driftline.data.vocabulary import Vocabulary
 from driftline.errors import SettingsError
 from driftline.metrics.ranking import hit, ndcg
 from driftline.metrics.ranks import target_ranks
+from driftline.models.choosing import gain
 from driftline.models.cooccurrence import Cooccurrence
 
 SINGLE = st.lists(st.lists(st.integers(0, 7), max_size=9), min_size=1, max_size=6)
 
 
 def slow_scores(walks: list[list[int]], n_items: int, model: Cooccurrence) -> np.ndarray:
-    """The formula as it is written, one pair at a time."""
-    window, gap_decay, last, age_decay = model.numbers
+    """The formula as it is written, one pair at a time; event n of a walk is on day n."""
+    own = model.with_defaults()
+    assert own.window is not None
+    backward_decay = own.gap_decay if own.backward_decay is None else own.backward_decay
+    backward = own.backward if own.symmetric else 0.0
+    now = max(len(walk) for walk in walks) - 1
     pairs = np.zeros((n_items, n_items))
     for walk in walks:
         for second in range(len(walk)):
-            for first in range(max(0, second - window), second):
-                pairs[walk[first], walk[second]] += gap_decay ** (second - first - 1)
-    both = pairs + pairs.T / 2
-    norm = np.sqrt(both.sum(1)[:, None] * both.sum(0)[None])
-    kernel = np.divide(both, norm, out=np.zeros_like(both), where=norm > 0)
-    return np.array(
-        [
-            sum((age_decay**age * kernel[i] for age, i in enumerate(walk[::-1][:last])), np.zeros(n_items))
-            for walk in walks
-        ]
-    )
+            for first in range(max(0, second - own.window), second):
+                gap = second - first
+                left = halved(gap, own.gap_half_life_days) * halved(now - second, own.half_life_days)
+                pairs[walk[first], walk[second]] += own.gap_decay ** (gap - 1) * left
+                pairs[walk[second], walk[first]] += backward * backward_decay ** (gap - 1) * left
+    rows, columns = pairs.sum(1), pairs.sum(0)
+    kernel = np.zeros_like(pairs)
+    for i, j in zip(*np.nonzero(pairs), strict=True):
+        kernel[i, j] = (pairs[i, j] / (rows[i] ** own.row_power * columns[j] ** own.column_power)) ** own.power
+    scores = np.zeros((len(walks), n_items))
+    for user, walk in enumerate(walks):
+        for age, item in enumerate(walk[::-1][: own.last]):
+            scores[user] += own.age_decay**age * halved(age, own.age_half_life_days) * kernel[item]
+    return scores
 
 
-@settings(max_examples=40, deadline=None)
-@given(SINGLE, st.integers(1, 5), st.sampled_from([0.0, 0.5, 1.0]), st.integers(1, 4), st.sampled_from([0.0, 0.7, 1.0]))
+def halved(days: float, half_life_days: float | None) -> float:
+    return 1.0 if half_life_days is None else 0.5 ** (days / half_life_days)
+
+
+MODELS = st.builds(
+    Cooccurrence,
+    window=st.integers(1, 5),
+    gap_decay=st.sampled_from([0.0, 0.5, 1.0]),
+    last=st.integers(1, 4),
+    age_decay=st.sampled_from([0.0, 0.7, 1.0]),
+    symmetric=st.sampled_from([True, True, False]),
+    backward=st.sampled_from([None, 0.0, 0.3, 2.0]),
+    backward_decay=st.sampled_from([None, 0.0, 0.6, 1.0]),
+    row_power=st.sampled_from([None, 0.0, 0.3, 1.0]),
+    column_power=st.sampled_from([None, 0.0, 0.2, 0.9]),
+    power=st.sampled_from([None, 0.5, 2.0]),
+    half_life_days=st.sampled_from([None, 2.0]),
+    gap_half_life_days=st.sampled_from([None, 3.0]),
+    age_half_life_days=st.sampled_from([None, 1.5]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SINGLE, MODELS)
 def test_single_events_are_scored_as_the_formula_says(
-    events: Any, everybody: Any, walks: list[list[int]], window: int, gap_decay: float, last: int, age_decay: float
+    events: Any, everybody: Any, walks: list[list[int]], model: Cooccurrence
 ) -> None:
     lines = [(user, day, item) for user, walk in enumerate(walks) for day, item in enumerate(walk)]
     if not lines:
         return
     log = events(lines, n_users=len(walks))
-    model = Cooccurrence(window, gap_decay, last, age_decay)
     scores = model.fit(log).score(everybody(log))
     expected = slow_scores(walks, 8, model)
-    assert np.where(expected > 0, scores, 0) == pytest.approx(expected, abs=1e-5)
+    assert np.where(expected > 0, scores, 0) == pytest.approx(expected, rel=1e-4, abs=1e-6)
     assert (scores[expected == 0] <= 1e-9).all()
 
 
 def test_a_basket_is_a_set_of_unit_length_whose_pairs_count_half_in_each_order(events: Any) -> None:
-    """Visits {0, 1} then {2}: 0 and 1 are paired half in each order at 1/2; each goes before 2 with 1/√2."""
+    """Visits {0, 1} then {2}: 0 and 1 are paired half in each order at 1/2; each goes before 2 with 1/√2.
+
+    Backwards, at a weight of .4, what is in one moment counts .4 more and 2 leads to the others at .4.
+    """
     log = events([(0, 1, 0), (0, 1, 1), (0, 1, 1), (0, 2, 2)], n_items=3)
-    pairs = Cooccurrence(5, 0.9, 10, 0.7).fit(log).kernel.pairs.toarray()
+    pairs = Cooccurrence(5, 0.9, 10, 0.7, symmetric=False).fit(log).kernel.pairs.toarray()
     root = 1 / np.sqrt(2)
-    assert pairs == pytest.approx(np.array([[0, 0.25, root], [0.25, 0, root], [0, 0, 0]]))
+    forward = np.array([[0, 0.25, root], [0.25, 0, root], [0, 0, 0]])
+    assert pairs == pytest.approx(forward)
+    both = Cooccurrence(5, 0.9, 10, 0.7, backward=0.4).fit(log).kernel.pairs.toarray()
+    assert both == pytest.approx(forward + 0.4 * forward.T)
 
 
 def test_the_order_of_rows_within_a_basket_means_nothing(events: Any, everybody: Any) -> None:
@@ -79,19 +115,19 @@ BASKETS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6), st.integers(0
 
 
 @settings(max_examples=60, deadline=None)
-@given(BASKETS, st.integers(1, 4), st.data())
+@given(BASKETS, MODELS, st.data())
 def test_update_equals_a_fit_on_everything(
-    events: Any, everybody: Any, lines: list[Any], window: int, data: st.DataObject
+    events: Any, everybody: Any, lines: list[Any], model: Cooccurrence, data: st.DataObject
 ) -> None:
     """Also where new events fall into the last basket that was known, and where users and items are new."""
     lines = sorted(lines, key=lambda line: line[1])
     cut = data.draw(st.integers(1, len(lines) - 1))
     seen_users, seen_items = 1 + max(u for u, _, _ in lines[:cut]), 1 + max(i for _, _, i in lines[:cut])
     old, new, whole = events(lines[:cut], seen_users, seen_items), events(lines[cut:]), events(lines)
-    model = Cooccurrence(window, 0.8, 3, 0.7)
     updated, expected = model.fit(old).update(new), model.fit(whole)
     assert updated.kernel.pairs.toarray() == pytest.approx(expected.kernel.pairs.toarray(), abs=1e-12)
-    assert updated.score(everybody(whole)) == pytest.approx(expected.score(everybody(whole)), abs=1e-6)
+    assert updated.counts == pytest.approx(expected.counts)
+    assert updated.score(everybody(whole)) == pytest.approx(expected.score(everybody(whole)), abs=1e-5)
 
 
 def test_two_updates_equal_one(events: Any) -> None:
@@ -111,9 +147,53 @@ def test_validation_chooses_the_reading_that_finds_a_walk() -> None:
     """Where only the last item tells, the choice falls on the shorter memory; what was given stays."""
     fold = last_item_fold(markov(n_users=150, n_items=30, n_events=12, noise=0.05).dataset)
     chosen = Cooccurrence(gap_decay=0.5).fit(fold.train, validation=fold.stop).settled()
-    assert (chosen.gap_decay, chosen.last, chosen.age_decay) == (0.5, 10, 0.7)
+    assert chosen.gap_decay == 0.5
+    assert chosen.age_decay is not None
+    assert chosen.age_decay <= 0.5
     walk = Cooccurrence(window=1, last=1).fit(fold.train).score
     assert hit(target_ranks(walk, fold.test), 1).mean() > 0.8
+
+
+def test_the_way_back_is_chosen_small_where_all_ways_lead_forward(events: Any) -> None:
+    """Everybody walks up a line of items, by one or two at a time: what was before never comes again."""
+    rng = np.random.default_rng(0)
+    lines = [
+        (user, day, item)
+        for user in range(300)
+        for day, item in enumerate(rng.integers(0, 40) + np.cumsum(rng.integers(1, 3, 6)))
+    ]
+    fold = last_item_fold(unrepeated(events(lines, n_users=300, n_items=60)))
+    given = Cooccurrence(window=3, last=3, attributes=False)
+    chosen = given.fit(fold.train, validation=fold.stop).settled()
+    assert chosen.backward == 0
+    assert (chosen.window, chosen.last) == (3, 3)
+    forward = given.fit(fold.train, validation=fold.stop)
+    assert gain(forward, fold.stack) > gain(Cooccurrence(window=3, last=3).fit(fold.train), fold.stack)
+
+
+def unrepeated(log: EventLog) -> Dataset:
+    return Dataset(log, Catalog.empty(log.items), repeats="exclude")
+
+
+def test_fashions_pass_where_time_is_real(events: Any) -> None:
+    """What follows an item is another thing each fortnight: a kernel that forgets is chosen, and finds more."""
+    rng = np.random.default_rng(1)
+    lines = []
+    for user in range(400):
+        day = int(rng.integers(0, 60))
+        first = int(rng.integers(0, 12))
+        lines += [(user, day, first), (user, day + 1, 12 + (first + day // 14) % 12), (user, day + 2, 24)]
+    fold = global_time_fold(unrepeated(events(lines, n_users=400, n_items=25)))
+    chosen = Cooccurrence().fit(fold.inner, validation=fold.stop)
+    assert chosen.settled().half_life_days is not None
+    assert gain(chosen, fold.stack) > gain(Cooccurrence().fit(fold.inner), fold.stack)
+
+
+def test_no_half_life_is_tried_where_there_is_an_order_and_no_time() -> None:
+    fold = last_item_fold(markov(n_users=60, n_items=20, n_events=8, noise=0.05).dataset)
+    log = replace(fold.train, time_us=np.arange(len(fold.train), dtype=np.int64))
+    settled = Cooccurrence().fit(log, validation=fold.stop).settled()
+    assert (settled.half_life_days, settled.gap_half_life_days, settled.age_half_life_days) == (None, None, None)
 
 
 def test_users_without_history_get_the_order_of_popularity(events: Any, everybody: Any) -> None:
@@ -128,7 +208,21 @@ def test_a_moment_of_thousands_of_rows_is_no_basket(events: Any) -> None:
     assert fitted.kernel.pairs.nnz < 1.1e6
 
 
-@pytest.mark.parametrize("wrong", [{"window": 0}, {"gap_decay": 1.5}, {"last": -1}, {"age_decay": float("nan")}])
+WRONG = [
+    {"window": 0},
+    {"gap_decay": 1.5},
+    {"last": -1},
+    {"age_decay": float("nan")},
+    {"backward": -0.1},
+    {"backward_decay": 2},
+    {"row_power": -1},
+    {"power": 0},
+    {"half_life_days": 0},
+    {"attribute_weight": -1},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         Cooccurrence(**wrong)

@@ -15,17 +15,19 @@ from driftline.errors import SettingsError
 from driftline.models.choosing import best_of, gain, sampled
 from driftline.models.popularity import Popularity
 from driftline.models.prior import filled_in, ordered_below
-from driftline.models.reading import read_events, read_items, read_moments
+from driftline.models.reading import Reading, read_events, read_items, read_moments
 from driftline.models.settings import check_range
 
 LINES = [(0, 1, 0), (0, 1, 1), (0, 2, 1), (0, 2, 1), (0, 3, 2), (1, 5, 3)]
 
 
 def test_moments_are_unit_sets_that_fade(events: Any, everybody: Any) -> None:
-    read = read_moments(everybody(events(LINES, n_users=3, n_items=4)), 4, last=2, age_decay=0.5).toarray()
+    read = read_moments(everybody(events(LINES, n_users=3, n_items=4)), 4, Reading(2, 0.5)).toarray()
     assert read == pytest.approx(np.array([[0, 0.5, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]))
-    whole = read_moments(everybody(events(LINES, n_users=3, n_items=4)), 4, last=9, age_decay=0.5).toarray()
+    whole = read_moments(everybody(events(LINES, n_users=3, n_items=4)), 4, Reading(9, 0.5)).toarray()
     assert whole[0] == pytest.approx([0.25 / np.sqrt(2), 0.25 / np.sqrt(2) + 0.5, 1, 0])
+    timed = read_moments(everybody(events(LINES, n_users=3, n_items=4)), 4, Reading(2, 0.5, half_life_days=2)).toarray()
+    assert timed[0] == pytest.approx([0, 0.5 * np.sqrt(0.5), 1, 0])
 
 
 def test_items_count_once_at_their_newest_and_events_count_each(events: Any, everybody: Any) -> None:

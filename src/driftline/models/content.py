@@ -116,6 +116,34 @@ def content_blocks(catalog: Catalog) -> list[sparse.csr_matrix]:
     return blocks + shared_blocks(catalog)
 
 
+def item_vectors(catalog: Catalog | None) -> sparse.csr_matrix | None:
+    """Unit rows that describe the items, rare topics and categories weighing more; [n_items, …] float32, or None.
+
+    A feature that n of N items have weighs log((N + 1) / n), as the words of a text do.
+    """
+    if catalog is None:
+        return None
+    text = content_blocks(catalog)[:1] if catalog.has_text else []
+    blocks = text + [_rare_first(block) for block in shared_blocks(catalog)]
+    return unit_rows(sparse.csr_matrix(sparse.hstack(blocks), dtype=np.float32)) if blocks else None
+
+
+def _rare_first(block: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Unit rows in which each column weighs by how few items have it."""
+    n_having = np.bincount(block.indices, minlength=block.shape[1])
+    rarity = np.log((block.shape[0] + 1) / np.maximum(n_having, 1)).astype(np.float32)
+    return unit_rows(sparse.csr_matrix(block.multiply(rarity[None])))
+
+
+def alike(read: sparse.csr_matrix, vectors: sparse.csr_matrix) -> Scores:
+    """Σ over what is read of weight times cosine to each item, as two products; [n_queries, n_items] float32.
+
+    No matrix of items by items is made: that of a hundred thousand would fill the memory.
+    """
+    wanted = (read @ vectors).T.toarray()
+    return np.ascontiguousarray((vectors @ wanted).T, np.float32)
+
+
 def shared_blocks(catalog: Catalog) -> list[sparse.csr_matrix]:
     """What items have in common by topics and categories, a block of unit rows for each; [n_items, …] each."""
     blocks = [unit_rows(sparse.csr_matrix(catalog.topics))] if catalog.has_topics else []

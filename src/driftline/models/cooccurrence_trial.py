@@ -1,0 +1,137 @@
+"""Trying settings of the co-occurrence kernel on validation, without a dense row of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from driftline.data.events import EventLog
+from driftline.data.targets import Targets
+from driftline.models.choosing import gain_of_ranks, sampled
+from driftline.models.pairs import Fade, Pairing, Powers, Visits, decayed_pairs
+from driftline.models.reading import Reading, read_moments
+
+QUESTIONS = 6_000
+"""How many questions are asked at most: settings that differ by .001 are told apart by thousands, not by hundreds."""
+
+FEWEST_QUESTIONS = 500
+"""How many are asked however long the rows of the kernel are."""
+
+CELLS = 20_000_000
+"""How many cells of the kernel the questions may read in one trial."""
+
+CELLS_AT_ONCE = 10_000_000
+"""How many of them are held at once (80 MB)."""
+
+EVENTS = 1_000_000
+"""From a log of more events than this, trials count the pairs of an even sample of the users."""
+
+
+class Trial:
+    """The gain of settings on validation; what two trials have in common is computed once.
+
+    Ranks are those of `metrics.ranks` where a target has evidence; a target without counts as missed, since what stands
+    before it is more than a slate. Only items that occur in the log have evidence, and those may all be ranked.
+    """
+
+    def __init__(self, log: EventLog, validation: Targets, first: Pairing, reading: Reading) -> None:
+        self._n_items = log.n_items
+        self._now_us = log.last_us
+        self._visits = _even_users(Visits.of(log), EVENTS)
+        self._directed = lru_cache(maxsize=3)(self._count)
+        self._pairs = lru_cache(maxsize=2)(self._combine)
+        self._likeness = lru_cache(maxsize=2)(self._normalise)
+        self._read = lru_cache(maxsize=2)(self._weights)
+        self._asked = Questions(sampled(validation, QUESTIONS), self._n_items)
+        cells = cells_read(self._read(reading), self._pairs(first))
+        if cells.sum() > CELLS:
+            most = max(FEWEST_QUESTIONS, int(CELLS / cells.mean()))
+            self._asked = Questions(sampled(validation, min(QUESTIONS, most)), self._n_items)
+            self._read.cache_clear()
+
+    def gain(self, pairing: Pairing, powers: Powers, reading: Reading) -> float:
+        """NDCG@10 of the questions, averaged within each user, then over users."""
+        likeness = self._likeness(pairing, powers)
+        return self._asked.gain(self._read(reading), likeness)
+
+    def _count(self, window: int, decay: float, gap: float | None, half_life: float | None) -> sparse.csr_matrix:
+        return decayed_pairs(self._visits, self._n_items, window, decay, Fade(gap, half_life, self._now_us))
+
+    def _combine(self, pairing: Pairing) -> sparse.csr_matrix:
+        fades = (pairing.gap_half_life_days, pairing.half_life_days)
+        return pairing.of(lambda decay: self._directed(pairing.window, decay, *fades))
+
+    def _normalise(self, pairing: Pairing, powers: Powers) -> sparse.csr_matrix:
+        return powers.of(self._pairs(pairing))
+
+    def _weights(self, reading: Reading) -> sparse.csr_matrix:
+        return read_moments(self._asked.targets.histories, self._n_items, reading)
+
+
+class Questions:
+    """Targets, and where their own histories stand among sparse scores [n_queries, n_items]."""
+
+    def __init__(self, targets: Targets, n_items: int) -> None:
+        self.targets = targets
+        n_queries = len(targets.histories)
+        if targets.repeats == "exclude":
+            positions, query = targets.histories.distinct()
+            item = targets.histories.log.item_row[positions]
+            known = item < n_items
+            shape = (n_queries, n_items)
+            ones = np.ones(int(known.sum()), np.float32)
+            self._had = sparse.csr_matrix((ones, (query[known], item[known])), shape=shape)
+        else:
+            self._had = sparse.csr_matrix((n_queries, n_items), dtype=np.float32)
+
+    def gain(self, weights: sparse.csr_matrix, likeness: sparse.csr_matrix) -> float:
+        """The gain of `weights @ likeness`, a few rows at a time."""
+        ranks = np.full(len(self.targets), np.inf)
+        for low, high in _blocks(cells_read(weights, likeness)):
+            scores = sparse.csr_matrix(weights[low:high] @ likeness)
+            first, last = np.searchsorted(self.targets.query, [low, high])
+            query = self.targets.query[first:last] - low
+            ranks[first:last] = evident_ranks(scores, self._had[low:high], query, self.targets.item_row[first:last])
+        return gain_of_ranks(ranks, self.targets)
+
+
+def evident_ranks(
+    scores: sparse.csr_matrix, had: sparse.csr_matrix, query: NDArray[np.int64], item_row: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """The mean rank of each (query, item) among the positive scores of items not had; infinite where it has none."""
+    scores = sparse.csr_matrix(scores - scores.multiply(had))
+    ranks = np.full(len(query), np.inf)
+    inside = np.flatnonzero(item_row < scores.shape[1])
+    own = np.zeros(len(query), scores.dtype)
+    own[inside] = np.asarray(scores[query[inside], item_row[inside]]).ravel()
+    for place in np.flatnonzero(own > 0):
+        row = scores.data[scores.indptr[query[place]] : scores.indptr[query[place] + 1]]
+        ranks[place] = np.count_nonzero(row > own[place]) + (np.count_nonzero(row == own[place]) - 1) / 2
+    return ranks
+
+
+def cells_read(weights: sparse.csr_matrix, likeness: sparse.csr_matrix) -> NDArray[np.int64]:
+    """How many cells of the kernel each query reads; [n_queries]."""
+    lengths = np.concatenate([[0], np.cumsum(np.diff(likeness.indptr)[weights.indices], dtype=np.int64)])
+    return np.asarray(np.diff(lengths[weights.indptr]), np.int64)
+
+
+def _blocks(cells: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges of queries that read about `CELLS_AT_ONCE` together."""
+    block = np.cumsum(cells) // CELLS_AT_ONCE
+    cuts = np.flatnonzero(np.diff(block, prepend=-1, append=-1))
+    cuts[-1] = len(cells)
+    yield from zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
+
+
+def _even_users(visits: Visits, most: int) -> Visits:
+    """All visits, or where they are more than `most` those of users evenly from all."""
+    if len(visits) <= most:
+        return visits
+    new_user = np.diff(visits.user_row, prepend=-1) != 0
+    place = np.cumsum(new_user) - 1
+    return visits.take((place * most) // len(visits) != ((place - 1) * most) // len(visits))
