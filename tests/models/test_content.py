@@ -77,6 +77,24 @@ def test_categories_are_text_columns_with_few_values(events: Any) -> None:
     assert rows.sum(axis=1).tolist() == [1, 1, 1, 1, 0, 1, 1, 0]
 
 
+def test_what_few_items_have_says_more(events: Any, everybody: Any) -> None:
+    """Item 0 is red, as most, and of brass, as item 7 alone: of items that share one of the two, 7 is the liker."""
+    log = events([(0, 1, 0)])
+    colours = ["red", "red", "red", "red", "blue", "red", "blue", "blue"]
+    metals = ["brass", "iron", "iron", "iron", "iron", "iron", "iron", "brass"]
+    catalog = replace(Catalog.empty(log.items), attributes=pl.DataFrame({"colour": colours, "metal": metals}))
+    scores = Content().fit(log, catalog=catalog).score(everybody(log))[0]
+    assert scores[7] > scores[1] > scores[4]
+
+
+def test_of_equally_like_items_the_more_popular_comes_first(events: Any, everybody: Any) -> None:
+    """By hand: the score is that without popularity times the root of one and the item's events."""
+    log = events([(0, 1, 0), (1, 1, 1), (2, 1, 1), (3, 1, 1), (4, 1, 2)])
+    plain = Content().fit(log, catalog=titled(log)).score(everybody(log))[0]
+    popular = Content(popularity=0.5).fit(log, catalog=titled(log)).score(everybody(log))[0]
+    assert popular[:2] == pytest.approx(plain[:2] * np.sqrt([2, 4]), rel=1e-5)
+
+
 def test_a_catalog_that_says_nothing_is_refused(events: Any) -> None:
     log = events([(0, 1, 0)])
     for catalog in (None, Catalog.empty(log.items)):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from driftline.errors import SettingsError
 from driftline.metrics.ranking import hit, ndcg
 from driftline.metrics.ranks import target_ranks
 from driftline.models.choosing import gain
-from driftline.models.cooccurrence import Cooccurrence
+from driftline.models.cooccurrence import Cooccurrence, FittedCooccurrence
 
 SINGLE = st.lists(st.lists(st.integers(0, 7), max_size=9), min_size=1, max_size=6)
 
@@ -194,6 +195,50 @@ def test_no_half_life_is_tried_where_there_is_an_order_and_no_time() -> None:
     log = replace(fold.train, time_us=np.arange(len(fold.train), dtype=np.int64))
     settled = Cooccurrence().fit(log, validation=fold.stop).settled()
     assert (settled.half_life_days, settled.gap_half_life_days, settled.age_half_life_days) == (None, None, None)
+
+
+def test_attributes_are_taken_where_they_tell_and_left_where_they_do_not(events: Any) -> None:
+    """Everybody has items of one colour, too few to count pairs of so many: colours find more, shuffled ones do not."""
+    rng = np.random.default_rng(0)
+    colour = np.repeat(np.arange(50), 8)
+    lines = [
+        (user, day, int(item))
+        for user in range(120)
+        for day, item in enumerate(rng.permutation(np.flatnonzero(colour == rng.integers(50)))[:5])
+    ]
+    log = events(lines, n_users=120, n_items=400)
+    fold = last_item_fold(unrepeated(log))
+
+    def chosen(colours: np.ndarray, *, attributes: bool = True) -> FittedCooccurrence:
+        catalog = replace(Catalog.empty(log.items), attributes=pl.DataFrame({"colour": [f"c{n}" for n in colours]}))
+        return Cooccurrence(attributes=attributes).fit(fold.train, catalog=catalog, validation=fold.stop)
+
+    true, shuffled, without = chosen(colour), chosen(rng.permutation(colour)), chosen(colour, attributes=False)
+    assert (true.settings.attribute_weight or 0) > 0
+    assert gain(true, fold.stack) > gain(without, fold.stack) + 0.1
+    assert gain(true, fold.stack) > gain(shuffled, fold.stack) + 0.1
+    assert without.vectors is None
+    assert without.settings.attribute_weight == 0
+
+
+def test_attributes_find_an_item_that_nobody_had_and_are_saved(events: Any, everybody: Any, tmp_path: Path) -> None:
+    """Items 0 and 7 are red; 7 has no event. By hand: K + weight · strength · cosine."""
+    log = events([(0, 1, 0), (0, 2, 1), (1, 1, 1), (1, 2, 2)], n_users=3)
+    colours = pl.DataFrame({"colour": ["red", "blue", "blue", "green", None, "green", None, "red"]})
+    catalog = replace(Catalog.empty(log.items), attributes=colours)
+    fitted = Cooccurrence(attribute_weight=0.5).fit(log, catalog=catalog)
+    plain = Cooccurrence().fit(log, catalog=catalog)
+    added = fitted.score(everybody(log)) - plain.score(everybody(log))
+    assert added[0, 7] == pytest.approx(0.5 * fitted.kernel.strength * 0.7, rel=1e-5)
+    assert fitted.score(everybody(log))[2].argmax() == 1
+    fitted.save(tmp_path)
+    assert np.array_equal(FittedCooccurrence.load(tmp_path).score(everybody(log)), fitted.score(everybody(log)))
+    later = fitted.update(events([(2, 5, 8), (0, 6, 7)], n_users=3, n_items=9))
+    grown = replace(catalog, attributes=pl.concat([colours, pl.DataFrame({"colour": [None]}, schema=colours.schema)]))
+    whole = events([(0, 1, 0), (0, 2, 1), (1, 1, 1), (1, 2, 2), (2, 5, 8), (0, 6, 7)], n_users=3, n_items=9)
+    refit = Cooccurrence(attribute_weight=0.5).fit(whole, catalog=replace(grown, items=whole.items))
+    assert later.kernel.strength == pytest.approx(refit.kernel.strength)
+    assert later.score(everybody(whole)) == pytest.approx(refit.score(everybody(whole)), abs=1e-5)
 
 
 def test_users_without_history_get_the_order_of_popularity(events: Any, everybody: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -23,6 +24,9 @@ from driftline.models.settings import check_range
 from driftline.models.storage import read_model, settings_from, sparse_arrays, sparse_from, write_model
 from driftline.types import Progress, Rows, Scores
 
+POPULARITIES = (0.0, 0.3, 0.5)
+"""How much of two equally like items the more popular one is ahead: the power of its count."""
+
 MOST_VALUES = 1_000
 """A text attribute with more different values than this says who an item is, not what it is like."""
 
@@ -31,17 +35,19 @@ MOST_VALUES = 1_000
 class Content:
     """Cosine between items, over TF-IDF of title and text ⊕ topics ⊕ categories, summed over the history.
 
-        score(j) = Σ over the items i of the history  age_decay^age · cos(x_i, x_j)
+        score(j) = (1 + events of j)^popularity · Σ over the items i of the history  age_decay^age · cos(x_i, x_j)
 
-    Each block has unit rows before they are joined, so none drowns the others. An `age_decay` of None is chosen on
-    validation, or falls to 1. Source: Lops et al. 2011, section 3.3.
+    Each block has unit rows before they are joined, so none drowns the others. What is None is chosen on validation,
+    or falls to an `age_decay` of 1 and a `popularity` of 0. Source: Lops et al. 2011, section 3.3.
     """
 
     age_decay: float | None = None
+    popularity: float | None = None
     name: ClassVar[str] = "content"
 
     def __post_init__(self) -> None:
         check_range("age_decay", self.age_decay, 0, 1)
+        check_range("popularity", self.popularity, 0)
 
     def fit(
         self,
@@ -54,12 +60,15 @@ class Content:
     ) -> FittedContent:
         """Describe every item; NotEnoughDataError where the catalog says nothing of any."""
         events = positive_events(log, self.name)
-        blocks = content_blocks(catalog) if catalog is not None else []
-        if not blocks:
+        vectors = item_vectors(catalog)
+        if vectors is None:
             raise NotEnoughDataError("expected titles, texts, topics or categories of items for content, got none")
-        vectors = unit_rows(sparse.csr_matrix(sparse.hstack(blocks), dtype=np.float32))
-        ages = grid_of(self.age_decay, AGE_DECAYS)
-        candidates = (FittedContent(replace(self, age_decay=age), vectors, weighted_counts(events)) for age in ages)
+        counts = weighted_counts(events)
+        ages, popularities = grid_of(self.age_decay, AGE_DECAYS), grid_of(self.popularity, POPULARITIES)
+        candidates = (
+            FittedContent(replace(self, age_decay=age, popularity=popularity), vectors, counts)
+            for popularity, age in product(popularities, ages)
+        )
         if validation is not None and can_choose(validation):
             return best_of(candidates, validation)
         return next(candidates)
@@ -78,7 +87,9 @@ class FittedContent:
         """Likeness to the history, summed; items like nothing in it by popularity below all others."""
         age_decay = 1.0 if self.settings.age_decay is None else self.settings.age_decay
         read = read_items(histories, self.vectors.shape[0], age_decay=age_decay)
-        scores = np.asarray(((read @ self.vectors) @ self.vectors.T).toarray(), np.float32)
+        scores = alike(read, self.vectors)
+        if self.settings.popularity:
+            scores *= ((1 + self.counts) ** self.settings.popularity).astype(np.float32)
         scores = ordered_below(scores, popularity_share(self.counts))
         return scores if items is None else scores[:, items]
 
@@ -108,24 +119,15 @@ class FittedContent:
 
 
 def content_blocks(catalog: Catalog) -> list[sparse.csr_matrix]:
-    """What is known of the items, a block of unit rows for each kind of knowledge; [n_items, …] each."""
+    """What is known of the items, a block of unit rows for each kind of knowledge; [n_items, …] each.
+
+    What few items have says more of them: a topic or category that n of N items have weighs log((N + 1) / n).
+    """
     blocks = []
     if catalog.has_text:
         texts = [f"{title} {text}".strip() for title, text in zip(catalog.title, catalog.text, strict=True)]
         blocks.append(Tfidf.fit(texts)[1])
-    return blocks + shared_blocks(catalog)
-
-
-def item_vectors(catalog: Catalog | None) -> sparse.csr_matrix | None:
-    """Unit rows that describe the items, rare topics and categories weighing more; [n_items, …] float32, or None.
-
-    A feature that n of N items have weighs log((N + 1) / n), as the words of a text do.
-    """
-    if catalog is None:
-        return None
-    text = content_blocks(catalog)[:1] if catalog.has_text else []
-    blocks = text + [_rare_first(block) for block in shared_blocks(catalog)]
-    return unit_rows(sparse.csr_matrix(sparse.hstack(blocks), dtype=np.float32)) if blocks else None
+    return blocks + [_rare_first(block) for block in shared_blocks(catalog)]
 
 
 def _rare_first(block: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -133,6 +135,12 @@ def _rare_first(block: sparse.csr_matrix) -> sparse.csr_matrix:
     n_having = np.bincount(block.indices, minlength=block.shape[1])
     rarity = np.log((block.shape[0] + 1) / np.maximum(n_having, 1)).astype(np.float32)
     return unit_rows(sparse.csr_matrix(block.multiply(rarity[None])))
+
+
+def item_vectors(catalog: Catalog | None) -> sparse.csr_matrix | None:
+    """Unit rows that describe the items by all that is known of them; [n_items, n_features] float32, or None."""
+    blocks = content_blocks(catalog) if catalog is not None else []
+    return unit_rows(sparse.csr_matrix(sparse.hstack(blocks), dtype=np.float32)) if blocks else None
 
 
 def alike(read: sparse.csr_matrix, vectors: sparse.csr_matrix) -> Scores:

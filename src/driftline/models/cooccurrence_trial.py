@@ -14,6 +14,7 @@ from driftline.data.targets import Targets
 from driftline.models.choosing import gain_of_ranks, sampled
 from driftline.models.pairs import Fade, Pairing, Powers, Visits, decayed_pairs
 from driftline.models.reading import Reading, read_moments
+from driftline.types import Rows
 
 QUESTIONS = 6_000
 """How many questions are asked at most: settings that differ by .001 are told apart by thousands, not by hundreds."""
@@ -73,20 +74,15 @@ class Trial:
 
 
 class Questions:
-    """Targets, and where their own histories stand among sparse scores [n_queries, n_items]."""
+    """Targets, and the items of their histories where those may not be ranked."""
 
     def __init__(self, targets: Targets, n_items: int) -> None:
         self.targets = targets
-        n_queries = len(targets.histories)
+        self._query, self._item = np.zeros(0, np.int64), np.zeros(0, np.int32)
         if targets.repeats == "exclude":
             positions, query = targets.histories.distinct()
             item = targets.histories.log.item_row[positions]
-            known = item < n_items
-            shape = (n_queries, n_items)
-            ones = np.ones(int(known.sum()), np.float32)
-            self._had = sparse.csr_matrix((ones, (query[known], item[known])), shape=shape)
-        else:
-            self._had = sparse.csr_matrix((n_queries, n_items), dtype=np.float32)
+            self._query, self._item = query[item < n_items], item[item < n_items]
 
     def gain(self, weights: sparse.csr_matrix, likeness: sparse.csr_matrix) -> float:
         """The gain of `weights @ likeness`, a few rows at a time."""
@@ -94,24 +90,43 @@ class Questions:
         for low, high in _blocks(cells_read(weights, likeness)):
             scores = sparse.csr_matrix(weights[low:high] @ likeness)
             first, last = np.searchsorted(self.targets.query, [low, high])
-            query = self.targets.query[first:last] - low
-            ranks[first:last] = evident_ranks(scores, self._had[low:high], query, self.targets.item_row[first:last])
+            asked = self.targets.query[first:last] - low, self.targets.item_row[first:last]
+            begin, end = np.searchsorted(self._query, [low, high])
+            ranks[first:last] = evident_ranks(scores, asked, (self._query[begin:end] - low, self._item[begin:end]))
         return gain_of_ranks(ranks, self.targets)
 
 
-def evident_ranks(
-    scores: sparse.csr_matrix, had: sparse.csr_matrix, query: NDArray[np.int64], item_row: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    """The mean rank of each (query, item) among the positive scores of items not had; infinite where it has none."""
-    scores = sparse.csr_matrix(scores - scores.multiply(had))
-    ranks = np.full(len(query), np.inf)
-    inside = np.flatnonzero(item_row < scores.shape[1])
-    own = np.zeros(len(query), scores.dtype)
-    own[inside] = np.asarray(scores[query[inside], item_row[inside]]).ravel()
+Cells = tuple[NDArray[np.int64], Rows]
+"""Queries, ascending, and items."""
+
+
+def evident_ranks(scores: sparse.csr_matrix, asked: Cells, had: Cells) -> NDArray[np.float64]:
+    """The mean rank of each cell asked among the positive scores of its query, without those of what was had.
+
+    Infinite where there is no score, and for what was had. Shape [n_asked].
+    """
+    own, passed = _at(scores, asked), _at(scores, had)
+    starts = np.searchsorted(had[0], np.arange(scores.shape[0] + 1))
+    ranks = np.full(len(own), np.inf)
     for place in np.flatnonzero(own > 0):
-        row = scores.data[scores.indptr[query[place]] : scores.indptr[query[place] + 1]]
-        ranks[place] = np.count_nonzero(row > own[place]) + (np.count_nonzero(row == own[place]) - 1) / 2
+        query, item, value = asked[0][place], asked[1][place], own[place]
+        row = scores.data[scores.indptr[query] : scores.indptr[query + 1]]
+        mine = slice(starts[query], starts[query + 1])
+        if item in had[1][mine]:
+            continue
+        above = np.count_nonzero(row > value) - np.count_nonzero(passed[mine] > value)
+        tied = np.count_nonzero(row == value) - np.count_nonzero(passed[mine] == value)
+        ranks[place] = above + (tied - 1) / 2
     return ranks
+
+
+def _at(scores: sparse.csr_matrix, cells: Cells) -> NDArray[np.float32]:
+    """Scores of cells; 0 for an item that the kernel does not know; [n_cells]."""
+    query, item = cells
+    inside = item < scores.shape[1]
+    values = np.zeros(len(query), np.float32)
+    values[inside] = np.asarray(scores[query[inside], item[inside]]).ravel()
+    return values
 
 
 def cells_read(weights: sparse.csr_matrix, likeness: sparse.csr_matrix) -> NDArray[np.int64]:
