@@ -52,7 +52,7 @@ class Broken(Cooccurrence):
             raise ZeroDivisionError
         good = Cooccurrence().fit(log, **words)
         rng = np.random.default_rng() if self.how == "is random" else None
-        return Spoilt(good.settings, good.kernel, good.counts, good.tail, self.how, rng)
+        return Spoilt(good.settings, good.kernel, good.counts, good.tail, good.vectors, self.how, rng)
 
 
 @dataclass(frozen=True, eq=False)

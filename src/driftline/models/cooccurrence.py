@@ -46,8 +46,8 @@ GRID: dict[str, tuple[Any, ...]] = {
     "age_decay": (0.5, 0.6, 0.7, 0.8, 0.9, 0.97),
     "last": (5, 10, 20, 50),
     "window": (3, 10, 20, 50),
-    "backward_decay": (None, 0.5, 0.65, 0.8, 0.9, 0.95, 1.0),
-    "gap_half_life_days": (None, 365.0, 90.0, 30.0, 7.0),
+    "backward_decay": (None, 0.5, 0.65, 0.8, 0.95),
+    "gap_half_life_days": (None, 90.0, 30.0, 7.0),
     "age_half_life_days": (None, 90.0, 30.0, 7.0),
 }
 """What coordinate descent tries, in this order: what moves the gain most first."""

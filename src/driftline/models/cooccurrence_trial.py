@@ -1,9 +1,10 @@
-"""Trying settings of the co-occurrence kernel on validation, without a dense row of scores."""
+"""Trying settings of the co-occurrence kernel on validation, without rows of scores for what has no evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,24 +13,31 @@ from scipy import sparse
 from driftline.data.events import EventLog
 from driftline.data.targets import Targets
 from driftline.models.choosing import gain_of_ranks, sampled
-from driftline.models.pairs import Fade, Pairing, Powers, Visits, decayed_pairs
+from driftline.models.pairs import Fade, Pairing, Powers, Visits, decayed_pairs, fastest
 from driftline.models.reading import Reading, read_moments
 from driftline.types import Rows
 
 QUESTIONS = 6_000
 """How many questions are asked at most: settings that differ by .001 are told apart by thousands, not by hundreds."""
 
-FEWEST_QUESTIONS = 500
+FEWEST_QUESTIONS = 1_000
 """How many are asked however long the rows of the kernel are."""
 
-CELLS = 20_000_000
+CELLS = 30_000_000
 """How many cells of the kernel the questions may read in one trial."""
+
+DENSE_CELL = 0.2
+"""What reading a cell of a dense kernel takes beside one of a sparse kernel: neighbours lie side by side in memory."""
 
 CELLS_AT_ONCE = 10_000_000
 """How many of them are held at once (80 MB)."""
 
 EVENTS = 1_000_000
 """From a log of more events than this, trials count the pairs of an even sample of the users."""
+
+
+Likeness: TypeAlias = "sparse.csr_matrix | NDArray[np.float32]"
+"""A kernel, or scores, in the form that is multiplied fastest."""
 
 
 class Trial:
@@ -48,7 +56,7 @@ class Trial:
         self._likeness = lru_cache(maxsize=2)(self._normalise)
         self._read = lru_cache(maxsize=2)(self._weights)
         self._asked = Questions(sampled(validation, QUESTIONS), self._n_items)
-        cells = cells_read(self._read(reading), self._pairs(first))
+        cells = cells_read(self._read(reading), fastest(self._pairs(first)))
         if cells.sum() > CELLS:
             most = max(FEWEST_QUESTIONS, int(CELLS / cells.mean()))
             self._asked = Questions(sampled(validation, min(QUESTIONS, most)), self._n_items)
@@ -66,8 +74,8 @@ class Trial:
         fades = (pairing.gap_half_life_days, pairing.half_life_days)
         return pairing.of(lambda decay: self._directed(pairing.window, decay, *fades))
 
-    def _normalise(self, pairing: Pairing, powers: Powers) -> sparse.csr_matrix:
-        return powers.of(self._pairs(pairing))
+    def _normalise(self, pairing: Pairing, powers: Powers) -> Likeness:
+        return fastest(powers.of(self._pairs(pairing)))
 
     def _weights(self, reading: Reading) -> sparse.csr_matrix:
         return read_moments(self._asked.targets.histories, self._n_items, reading)
@@ -84,11 +92,11 @@ class Questions:
             item = targets.histories.log.item_row[positions]
             self._query, self._item = query[item < n_items], item[item < n_items]
 
-    def gain(self, weights: sparse.csr_matrix, likeness: sparse.csr_matrix) -> float:
+    def gain(self, weights: sparse.csr_matrix, likeness: Likeness) -> float:
         """The gain of `weights @ likeness`, a few rows at a time."""
         ranks = np.full(len(self.targets), np.inf)
         for low, high in _blocks(cells_read(weights, likeness)):
-            scores = sparse.csr_matrix(weights[low:high] @ likeness)
+            scores = weights[low:high] @ likeness
             first, last = np.searchsorted(self.targets.query, [low, high])
             asked = self.targets.query[first:last] - low, self.targets.item_row[first:last]
             begin, end = np.searchsorted(self._query, [low, high])
@@ -100,7 +108,7 @@ Cells = tuple[NDArray[np.int64], Rows]
 """Queries, ascending, and items."""
 
 
-def evident_ranks(scores: sparse.csr_matrix, asked: Cells, had: Cells) -> NDArray[np.float64]:
+def evident_ranks(scores: Likeness, asked: Cells, had: Cells) -> NDArray[np.float64]:
     """The mean rank of each cell asked among the positive scores of its query, without those of what was had.
 
     Infinite where there is no score, and for what was had. Shape [n_asked].
@@ -110,7 +118,7 @@ def evident_ranks(scores: sparse.csr_matrix, asked: Cells, had: Cells) -> NDArra
     ranks = np.full(len(own), np.inf)
     for place in np.flatnonzero(own > 0):
         query, item, value = asked[0][place], asked[1][place], own[place]
-        row = scores.data[scores.indptr[query] : scores.indptr[query + 1]]
+        row = _row(scores, query)
         mine = slice(starts[query], starts[query + 1])
         if item in had[1][mine]:
             continue
@@ -120,7 +128,14 @@ def evident_ranks(scores: sparse.csr_matrix, asked: Cells, had: Cells) -> NDArra
     return ranks
 
 
-def _at(scores: sparse.csr_matrix, cells: Cells) -> NDArray[np.float32]:
+def _row(scores: Likeness, query: np.int64) -> NDArray[np.float32]:
+    """The scores of one query, at least those that are not zero."""
+    if isinstance(scores, np.ndarray):
+        return np.asarray(scores[query])
+    return np.asarray(scores.data[scores.indptr[query] : scores.indptr[query + 1]])
+
+
+def _at(scores: Likeness, cells: Cells) -> NDArray[np.float32]:
     """Scores of cells; 0 for an item that the kernel does not know; [n_cells]."""
     query, item = cells
     inside = item < scores.shape[1]
@@ -129,17 +144,18 @@ def _at(scores: sparse.csr_matrix, cells: Cells) -> NDArray[np.float32]:
     return values
 
 
-def cells_read(weights: sparse.csr_matrix, likeness: sparse.csr_matrix) -> NDArray[np.int64]:
-    """How many cells of the kernel each query reads; [n_queries]."""
+def cells_read(weights: sparse.csr_matrix, likeness: Likeness) -> NDArray[np.float64]:
+    """How many cells of the kernel each query reads, those of a dense one at their own price; [n_queries]."""
+    if isinstance(likeness, np.ndarray):
+        return np.asarray(np.diff(weights.indptr) * (likeness.shape[1] * DENSE_CELL), np.float64)
     lengths = np.concatenate([[0], np.cumsum(np.diff(likeness.indptr)[weights.indices], dtype=np.int64)])
-    return np.asarray(np.diff(lengths[weights.indptr]), np.int64)
+    return np.asarray(np.diff(lengths[weights.indptr]), np.float64)
 
 
-def _blocks(cells: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+def _blocks(cells: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
     """Consecutive ranges of queries that read about `CELLS_AT_ONCE` together."""
     block = np.cumsum(cells) // CELLS_AT_ONCE
     cuts = np.flatnonzero(np.diff(block, prepend=-1, append=-1))
-    cuts[-1] = len(cells)
     yield from zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
 
 

@@ -178,14 +178,18 @@ class Kernel:
 
     @cached_property
     def _fastest(self) -> sparse.csr_matrix | NDArray[np.float32]:
-        """The form in which it is multiplied fastest."""
-        filled = self.normalised.nnz / max(self.normalised.shape[0] ** 2, 1)
-        return self.normalised.toarray() if filled > DENSE_ABOVE else self.normalised
+        return fastest(self.normalised)
 
     def read(self, weights: sparse.csr_matrix) -> NDArray[np.float32]:
         """The sum of the rows of items, weighted; [n_queries, n_items]."""
         product = weights @ self._fastest
         return np.asarray(product.toarray() if sparse.issparse(product) else product)
+
+
+def fastest(likeness: sparse.csr_matrix) -> sparse.csr_matrix | NDArray[np.float32]:
+    """The form in which a kernel is multiplied fastest."""
+    filled = likeness.nnz / max(likeness.shape[0] ** 2, 1)
+    return np.asarray(likeness.toarray(), np.float32) if filled > DENSE_ABOVE else likeness
 
 
 def half_left(elapsed_us: Times, half_life_days: float | None) -> NDArray[np.float64]:
