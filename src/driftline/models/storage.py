@@ -15,7 +15,7 @@ from scipy import sparse
 from driftline.data.files import file_sha256
 from driftline.errors import RunError, SaveError, SettingsError
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a file written before can no longer be read."""
 
 HEADER = "model.json"

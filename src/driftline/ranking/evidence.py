@@ -18,7 +18,7 @@ from scipy import sparse
 from driftline.data.events import EventLog, Histories
 from driftline.models.pairs import Visits, decayed_pairs
 from driftline.models.prior import weighted_counts
-from driftline.models.reading import read_moments, resized
+from driftline.models.reading import Reading, read_moments, resized
 from driftline.models.storage import sparse_arrays, sparse_from
 from driftline.types import Times
 
@@ -87,9 +87,9 @@ class Evidence:
         n_items = len(self.counts)
         found = np.zeros((len(query), N_COLUMNS), np.float32)
         for back in range(BACK):
-            one = read_moments(_moment_back(histories, back), n_items, last=1, age_decay=1.0)
+            one = read_moments(_moment_back(histories, back), n_items, Reading(last=1, age_decay=1.0))
             found[:, back] = _at(one @ self.after, query, item)
-        around = read_moments(histories, n_items, last=AROUND, age_decay=AROUND_DECAY)
+        around = read_moments(histories, n_items, Reading(last=AROUND, age_decay=AROUND_DECAY))
         found[:, BACK] = _at(around @ self._both_ways, query, item)
         known, place = item < n_items, np.minimum(item, max(n_items - 1, 0))
         if n_items:
