@@ -248,7 +248,7 @@ def test_names_construct_models_and_unknown_ones_are_refused(dataset: Dataset) -
     with pytest.raises(SettingsError, match="models that are fitted"):
         make_models(["popularity"], FitSettings(models={"cooccurrence": {"last": 7}}))
     small, large = make_model("gru", size="small"), make_model("gru", size="large")
-    assert large.dim == 4 * small.dim  # type: ignore[attr-defined]
+    assert large.for_steps(0).dim == 4 * small.for_steps(0).dim  # type: ignore[attr-defined]
 
 
 def test_of_two_updates_at_once_the_later_says_that_it_is_late(

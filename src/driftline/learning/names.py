@@ -12,6 +12,7 @@ from driftline.data.dataset import Dataset
 from driftline.errors import SettingsError, UnknownModelError
 from driftline.learning.settings import FitSettings
 from driftline.models.base import FittedModel, Model
+from driftline.models.sequence import WIDTH
 from driftline.ranking.blend import NAME, FittedBlend
 from driftline.types import Size
 
@@ -57,9 +58,6 @@ DEFAULT_ARMS = ("popularity-7d", "cooccurrence", "als", "content", "gru", "evolu
 
 _WITHOUT_TIMES = {"popularity-7d": "popularity"}
 """What stands in where the data has an order alone: its last week cannot be known."""
-
-_WIDTH: Mapping[Size, float] = {"small": 0.5, "medium": 1.0, "large": 2.0}
-"""The one dial: what the default width of a model is multiplied by."""
 
 
 def available(dataset: Dataset) -> list[str]:
@@ -119,8 +117,10 @@ def make_model(name: str, *, size: Size = "medium", given: Mapping[str, Any] | N
     for key in given or {}:
         if key not in known:
             raise SettingsError(f"model {name} has no setting {key!r}; it has {', '.join(known) or 'none'}")
-    if "dim" in known:
-        model = replace(model, dim=max(1, round(model.dim * _WIDTH[size])))
+    if "size" in known:
+        model = replace(model, size=size)
+    elif "dim" in known:
+        model = replace(model, dim=max(1, round(model.dim * WIDTH[size])))
     try:
         return replace(model, **given) if given else model  # type: ignore[no-any-return]
     except (TypeError, ValueError) as error:

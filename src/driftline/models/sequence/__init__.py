@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from driftline.models.sequence.base import Ahead, SequenceFit
-from driftline.models.sequence.settings import GRU, LSTM, RNN, Evolution, Linear, SequenceSettings, Transformer
+from driftline.models.sequence.settings import (
+    GRU,
+    LSTM,
+    RNN,
+    WIDTH,
+    Evolution,
+    Linear,
+    SequenceSettings,
+    Transformer,
+)
 
 if TYPE_CHECKING:
     from driftline.models.sequence.fitted import (
@@ -26,6 +35,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "WIDTH",
     "Ahead",
     "Evolution",
     "FittedEvolution",

@@ -14,9 +14,9 @@ def make_core(settings: SequenceSettings, dim: int) -> Core:
     """The core that the settings name."""
     match settings:
         case Transformer():
-            return AttentionCore(dim, settings.layers, settings.heads, settings.max_length, settings.dropout)
+            return AttentionCore(dim, settings.layers, settings.heads, settings.max_length, settings.thinning)
         case Linear():
-            return LinearCore(dim, settings.layers, settings.dropout)
+            return LinearCore(dim, settings.layers, settings.thinning)
         case Recurrence():
             return make_cell(settings.cell, dim, evolves=settings.evolves)
     raise TypeError(f"no core for settings of type {type(settings).__name__}")

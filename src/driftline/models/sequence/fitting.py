@@ -19,12 +19,13 @@ from driftline.models.content import shared_blocks
 from driftline.models.pairs import Visits
 from driftline.models.prior import weighted_counts
 from driftline.models.reading import positive_events
+from driftline.models.sequence.batches import n_asked
 from driftline.models.sequence.fitted import FittedNetwork, fitted_class
 from driftline.models.sequence.network import Network
 from driftline.models.sequence.sampling import negatives_of
-from driftline.models.sequence.settings import SequenceSettings
+from driftline.models.sequence.settings import NARROW, SequenceSettings
 from driftline.models.sequence.start import Vectors, latent_vectors, random_vectors
-from driftline.models.sequence.steps import steps_of_log
+from driftline.models.sequence.steps import places, steps_of_log
 from driftline.models.sequence.training import Judge, Training, own_randomness, train
 from driftline.models.sequence.updating import TAIL
 from driftline.types import Progress
@@ -48,10 +49,10 @@ def fit_sequence(
     """
     events = positive_events(log, settings.name)
     known = np.flatnonzero(events.item_counts()).astype(np.int32)
-    settings = replace(settings, repeats=settings.repeats or _repeats(events, validation))
+    windows = steps_of_log(events, places(known, events.n_items)).windows(settings.max_length)
+    settings = replace(settings, repeats=settings.repeats or _repeats(events, validation)).for_steps(n_asked(windows))
     attributes = _attributes(catalog, known) if settings.attributes is not False else None
     fitted = _untrained(settings, events, known, attributes, seed)
-    windows = steps_of_log(events, fitted.place).windows(settings.max_length)
     if not len(windows):
         raise NotEnoughDataError(
             f"expected a user with events at two moments to fit {settings.name} on, got none; see driftline check"
@@ -96,9 +97,10 @@ def _untrained(
 def _starting_vectors(
     settings: SequenceSettings, events: EventLog, known: NDArray[np.int32], rng: np.random.Generator
 ) -> Vectors:
+    dim = settings.dim or NARROW
     if settings.start == "random":
-        return random_vectors(len(known), settings.dim, rng)
-    return latent_vectors(Visits.of(events), events.n_items, settings.dim, rng)[known]
+        return random_vectors(len(known), dim, rng)
+    return latent_vectors(Visits.of(events), events.n_items, dim, rng)[known]
 
 
 def _repeats(events: EventLog, validation: Targets | None) -> Repeats:

@@ -64,7 +64,7 @@ class Network(nn.Module):
         self.residual = nn.Parameter(torch.ones(self.dim))
         self.scale = nn.Parameter(torch.tensor(STARTING_SCALE))
         self.again = nn.Parameter(torch.tensor(STARTING_AGAIN)) if settings.repeats == "allow" else None
-        self.dropout = Dropout(settings.dropout)
+        self.dropout = Dropout(settings.thinning)
         self.shared = None if attributes is None else Shared(attributes, self.dim)
 
     @property
