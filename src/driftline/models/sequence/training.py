@@ -6,6 +6,8 @@ of a batch. Adam, clipped gradients, a rate that rises and falls; a validation s
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,6 +104,7 @@ def train(
             elif clock.is_over and run.epoch < settings.epochs:
                 stopped = "minutes"
             run.keep()
+            _give_back_memory()
     if run.best.weights:
         network.load_state_dict(run.best.weights)
     if run.checkpoint:
@@ -244,6 +247,13 @@ class _Meter:
         if self._progress and (now - self._told > 1 or self._done == self._total):
             self._told = now
             self._progress(self._done, self._total, self._label)
+
+
+def _give_back_memory() -> None:
+    """Hand back what is free: the C library of Linux keeps it in pieces that grow by 40 MB an epoch on Beauty."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def _label(settings: SequenceSettings, negatives: Negatives | None) -> str:
