@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from driftline.data.targets import Targets
 from driftline.metrics.ranks import CELLS_PER_BATCH
@@ -70,7 +71,13 @@ class Chosen:
 def choose(arms: Mapping[str, FittedModel], stack: Targets, *, seed: int = 0) -> Chosen:
     """The arms, form and weights that are best on held-out validation users; `stack` has at least one target."""
     sample, evidence = _sampled(stack, len(arms), seed), Evidence.of(stack.train)
-    names, choices = list(arms), choices_of(_candidates(arms, sample, evidence), sample)
+    choices = choices_of(_candidates(arms, sample, evidence), sample)
+    with threadpool_limits(1, "blas"):  # products this small are done sooner by one thread than by two that wait
+        return _chosen(list(arms), choices, evidence, seed)
+
+
+def _chosen(names: Sequence[str], choices: Choices, evidence: Evidence, seed: int) -> Chosen:
+    """The best of the forms: the best arm alone, the logit, the network."""
     logit = _logit(names, choices, seed)
     gains = {name: gain(choices.candidates.features[:, _first(i)], choices) for i, name in enumerate(names)}
     best = max(gains, key=lambda name: gains[name])
