@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from driftline.models.sequence import kernels
 from driftline.models.sequence.layout import LIKE, Layout
 from driftline.models.sequence.scan import by_steps, scan
 
@@ -65,3 +69,14 @@ def test_the_compiled_scan_is_the_loop_with_its_gradients(lengths: list[int]) ->
         found.append([states.detach(), *torch.autograd.grad((states * pull).sum(), leaves, materialize_grads=True)])
     for compiled, slow in zip(*found, strict=True):
         torch.testing.assert_close(compiled, slow, rtol=1e-5, atol=1e-6)
+
+
+def test_where_nothing_can_be_written_each_process_compiles_for_itself(tmp_path: Path) -> None:
+    """As in a container whose root is read-only: the package's folder and the user's refuse to be written to."""
+    package = tmp_path / "kernels.py"
+    package.write_bytes(Path(kernels.__file__).read_bytes())
+    code = (
+        "import numba.core.caching as c; c.CacheImpl._locator_classes = []; import numpy as np, kernels as k;"
+        "r = np.array([1, 3], np.float32); k._scale(r, np.float32(2), r.copy()); assert r.tolist() == [2, 6]"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)

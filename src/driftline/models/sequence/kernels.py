@@ -1,13 +1,29 @@
 """Loops that are compiled: what would be many passes over large arrays is one pass over what lies in cache.
 
-Compiled by numba on first use and kept beside this file. Everything here has a slow twin in PyTorch that says the same
+Compiled by numba on first use. Everything here has a slow twin in PyTorch that says the same
 and runs on any device: `losses.blockwise`, `scan.by_steps`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numba import njit
+
+
+def _compiled(*, fastmath: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Compile on first use, and keep what was compiled where there is a place to write; `fastmath` may reorder sums."""
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        try:
+            return njit(fastmath=fastmath, nogil=True, cache=True)(function)
+        except RuntimeError:  # neither this folder nor the user's can be written to: compile in each process
+            return njit(fastmath=fastmath, nogil=True)(function)
+
+    return compiled
+
 
 _LOG2_E = np.float32(1.4426950408889634)
 _LOWEST = np.float32(-126.0)
@@ -37,7 +53,7 @@ def _ordered(bits):  # type: ignore[no-untyped-def]
     return np.int32(bits ^ np.int32((bits >> _SIGN) & _REST))
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _widen(short, bias, row):  # type: ignore[no-untyped-def]
     """`row = short + bias`, out of the bits of bfloat16 numbers; the largest."""
     top = np.int32(-(2**31))
@@ -48,7 +64,7 @@ def _widen(short, bias, row):  # type: ignore[no-untyped-def]
     return _ordered(top).view(np.float32)
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _lift(row, bias):  # type: ignore[no-untyped-def]
     """`row += bias`; the largest."""
     top = np.int32(-(2**31))
@@ -59,7 +75,7 @@ def _lift(row, bias):  # type: ignore[no-untyped-def]
     return _ordered(top).view(np.float32)
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _exponentiate(row, top):  # type: ignore[no-untyped-def]
     """`row = exp(row - top)`; the sum."""
     total = np.float32(0)
@@ -70,7 +86,7 @@ def _exponentiate(row, top):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _scale(row, by, into):  # type: ignore[no-untyped-def]
     """`row *= by`, and the same added to `into`."""
     for j in range(row.shape[0]):
@@ -79,7 +95,7 @@ def _scale(row, by, into):  # type: ignore[no-untyped-def]
         into[j] += p
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _narrow(row, short):  # type: ignore[no-untyped-def]
     """`short = row` as the bits of bfloat16 numbers, rounded."""
     for j in range(row.shape[0]):
@@ -87,7 +103,7 @@ def _narrow(row, short):  # type: ignore[no-untyped-def]
         short[j] = np.uint16(np.uint32(bits + np.uint32(0x8000)) >> np.uint32(16))
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def _softmax_row(  # type: ignore[no-untyped-def]
     row, top, asked_item, mass, added_item, extra, d_bias, d_extra
 ):
@@ -109,7 +125,7 @@ def _softmax_row(  # type: ignore[no-untyped-def]
     return share * np.log(total) - wanted
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def softmax_rows16(  # type: ignore[no-untyped-def]
     scores, bias, asked, asked_item, mass, added, added_item, extra, d_bias, d_extra
 ):
@@ -128,7 +144,7 @@ def softmax_rows16(  # type: ignore[no-untyped-def]
     return loss
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def softmax_rows32(  # type: ignore[no-untyped-def]
     scores, bias, asked, asked_item, mass, added, added_item, extra, d_bias, d_extra
 ):
@@ -141,7 +157,7 @@ def softmax_rows32(  # type: ignore[no-untyped-def]
     return loss
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def scan_rows(kept, entered, before, states):  # type: ignore[no-untyped-def]
     """`states[r] = kept[r] ⊙ states[before[r]] + entered[r]`, `before[r] < r`, or -1 for a beginning; all [n, dim]."""
     for r in range(kept.shape[0]):
@@ -154,7 +170,7 @@ def scan_rows(kept, entered, before, states):  # type: ignore[no-untyped-def]
                 states[r, d] = kept[r, d] * states[p, d] + entered[r, d]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def scan_rows_back(kept, states, before, d_states, d_kept):  # type: ignore[no-untyped-def]
     """The gradient of `scan_rows`: `d_states` becomes that of `entered` in place, `d_kept` is written."""
     for r in range(kept.shape[0] - 1, -1, -1):
@@ -168,7 +184,7 @@ def scan_rows_back(kept, states, before, d_states, d_kept):  # type: ignore[no-u
                 d_states[p, d] += kept[r, d] * d_states[r, d]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _magnitudes(now, times, magnitude):  # type: ignore[no-untyped-def]
     """The order of magnitude of each gap of time, floor(log2(gap + 1)), read off the exponent of a float64."""
     for j in range(magnitude.shape[0]):
@@ -180,7 +196,7 @@ def _magnitudes(now, times, magnitude):  # type: ignore[no-untyped-def]
 # doing sixteen numbers at once.
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _gathered(rows, source, scale, into):  # type: ignore[no-untyped-def]
     """`into[:, :, t] = scale · source[rows[t]]`: one sequence, so that a product with all its steps is one pass."""
     columns = into.reshape(source.shape[1], into.shape[2])
@@ -190,7 +206,7 @@ def _gathered(rows, source, scale, into):  # type: ignore[no-untyped-def]
             columns[d, t] = scale * row[d]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _returned(rows, source, scale, into):  # type: ignore[no-untyped-def]
     """The way back of `_gathered`."""
     columns = source.reshape(into.shape[1], source.shape[2])
@@ -200,7 +216,7 @@ def _returned(rows, source, scale, into):  # type: ignore[no-untyped-def]
             row[d] = scale * columns[d, t]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _weighted(x, columns, low, sums):  # type: ignore[no-untyped-def]
     """`sums[j] += Σ_d x[d] · columns[d, low + j]`."""
     n = sums.shape[0]
@@ -210,7 +226,7 @@ def _weighted(x, columns, low, sums):  # type: ignore[no-untyped-def]
             sums[j] += weight * column[j]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _spread(x, weights, low, columns):  # type: ignore[no-untyped-def]
     """`columns[d, low + j] += x[d] · weights[j]`."""
     n = weights.shape[0]
@@ -220,7 +236,7 @@ def _spread(x, weights, low, columns):  # type: ignore[no-untyped-def]
             column[j] += weight * weights[j]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _drawn(weights, columns, low, scale, into):  # type: ignore[no-untyped-def]
     """`into[d] = scale · Σ_j weights[j] · columns[d, low + j]`."""
     n = weights.shape[0]
@@ -231,7 +247,7 @@ def _drawn(weights, columns, low, scale, into):  # type: ignore[no-untyped-def]
         into[d] = scale * total
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _dot(one, other):  # type: ignore[no-untyped-def]
     total = np.float32(0)
     for d in range(one.shape[0]):
@@ -239,7 +255,7 @@ def _dot(one, other):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _noted(pulls, magnitude, d_near, d_far):  # type: ignore[no-untyped-def]
     """The way back of `_nearness`."""
     for j in range(pulls.shape[0]):
@@ -248,21 +264,21 @@ def _noted(pulls, magnitude, d_near, d_far):  # type: ignore[no-untyped-def]
         d_far[magnitude[j]] += pulls[j]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _nearness(near, far, magnitude, sums):  # type: ignore[no-untyped-def]
     """`sums[j] = near[j] + far[magnitude[j]]`."""
     for j in range(sums.shape[0]):
         sums[j] = near[j] + far[magnitude[j]]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _pulls(shares, pulled, level):  # type: ignore[no-untyped-def]
     """`pulled = shares ⊙ (pulled - level)`: the gradient of a softmax."""
     for j in range(shares.shape[0]):
         pulled[j] = shares[j] * (pulled[j] - level)
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@_compiled(fastmath=True)
 def _largest(row):  # type: ignore[no-untyped-def]
     top = np.int32(-(2**31))
     for j in range(row.shape[0]):
@@ -270,7 +286,7 @@ def _largest(row):  # type: ignore[no-untyped-def]
     return _ordered(top).view(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def attend(query, key, value, rows, first, time_us, near, far, out, log_total):  # type: ignore[no-untyped-def]
     """Causal attention within sequences, over the last `near.shape[1]` steps: `out` [n, dim], `log_total` [n, heads].
 
@@ -302,7 +318,7 @@ def attend(query, key, value, rows, first, time_us, near, far, out, log_total): 
                 _drawn(shares, values[head], low, np.float32(1) / total, out[r, part])
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def attend_back(  # type: ignore[no-untyped-def]
     query, key, value, rows, first, time_us, near, far, out, log_total, d_out, d_query, d_key, d_value, d_near, d_far
 ):
