@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.data.catalog import Catalog
-from driftline.data.dataset import Dataset
+from driftline.data.dataset import Dataset, Repeats
 from driftline.data.events import EventLog
 from driftline.data.split import global_time_fold, last_item_fold
 from driftline.data.synthetic import markov
@@ -47,10 +47,15 @@ def slow_scores(walks: list[list[int]], n_items: int, model: Cooccurrence) -> np
     kernel = np.zeros_like(pairs)
     for i, j in zip(*np.nonzero(pairs), strict=True):
         kernel[i, j] = (pairs[i, j] / (rows[i] ** own.row_power * columns[j] ** own.column_power)) ** own.power
+    apart = kernel * (1 - np.eye(n_items))
+    nearest = apart.max(1)[apart.max(1) > 0]
+    again = own.repeat_weight * (nearest.mean() if len(nearest) else 1.0)
     scores = np.zeros((len(walks), n_items))
     for user, walk in enumerate(walks):
         for age, item in enumerate(walk[::-1][: own.last]):
-            scores[user] += own.age_decay**age * halved(age, own.age_half_life_days) * kernel[item]
+            left = own.age_decay**age * halved(age, own.age_half_life_days)
+            scores[user] += left * kernel[item]
+            scores[user, item] += left * again
     return scores
 
 
@@ -73,6 +78,7 @@ MODELS = st.builds(
     half_life_days=st.sampled_from([None, 2.0]),
     gap_half_life_days=st.sampled_from([None, 3.0]),
     age_half_life_days=st.sampled_from([None, 1.5]),
+    repeat_weight=st.sampled_from([None, 0.0, 0.5]),
 )
 
 
@@ -197,6 +203,20 @@ def test_no_half_life_is_tried_where_there_is_an_order_and_no_time() -> None:
     assert (settled.half_life_days, settled.gap_half_life_days, settled.age_half_life_days) == (None, None, None)
 
 
+@pytest.mark.parametrize("repeats", ["allow", "exclude"])
+def test_an_item_speaks_for_itself_where_people_take_the_same_again(events: Any, repeats: Repeats) -> None:
+    """Everybody takes one of their own three items each day; where nobody is shown what was had, it is not asked."""
+    rng = np.random.default_rng(1)
+    lines = [(user, day, 3 * (user % 10) + int(rng.integers(3))) for user in range(60) for day in range(12)]
+    lines += [(user, day, 30 + int(rng.integers(20))) for user in range(60) for day in range(0, 12, 2)]
+    log = events(lines, n_users=60, n_items=50)
+    fold = global_time_fold(Dataset(log, Catalog.empty(log.items), repeats=repeats))
+    chosen = Cooccurrence().fit(fold.inner, validation=fold.stop)
+    weight = chosen.settled().repeat_weight
+    assert weight is not None
+    assert (weight > 0) == (repeats == "allow")
+
+
 def test_attributes_are_taken_where_they_tell_and_left_where_they_do_not(events: Any) -> None:
     """Everybody has items of one colour, too few to count pairs of so many: colours find more, shuffled ones do not."""
     rng = np.random.default_rng(0)
@@ -264,6 +284,7 @@ WRONG = [
     {"power": 0},
     {"half_life_days": 0},
     {"attribute_weight": -1},
+    {"repeat_weight": -1},
 ]
 
 

@@ -33,6 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "column_power": 0.5,
     "power": 1.0,
     "attribute_weight": 0.0,
+    "repeat_weight": 0.0,
 }
 """Best on the validation of Beauty, Toys, Yelp and Last.fm for what the kernel had then; the rest is plain."""
 
@@ -59,9 +60,10 @@ HALF_LIVES = ("half_life_days", "gap_half_life_days", "age_half_life_days")
 """The settings of wall-clock time, of which None is no decay."""
 
 ATTRIBUTE_WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
+REPEAT_WEIGHTS = (0.0, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
 
-CELLS_FOR_ATTRIBUTES = 60_000_000
-"""How many scores are computed at most for each weight of attributes that is tried."""
+CELLS_FOR_WEIGHTS = 60_000_000
+"""How many scores are computed at most for each weight of attributes or repeats that is tried."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ class Cooccurrence:
     Gaps and ages are counted in moments. A moment of m events is a set: each item weighs 1/√m, and pairs inside it are
     at distance 1 in either order, half each; on a log of single events nothing of that shows. Because the items of a
     history are summed, a `power` below 1 makes two weak signs more than a strong one. Where the catalog knows
-    the items and `attributes` allows it, `attribute_weight` times the cosine of their attributes is added to K, on the
-    scale of what K has for an item's nearest.
+    the items and `attributes` allows it, `attribute_weight` times the cosine of their attributes is added to K, and
+    where people take the same again `repeat_weight` for an item itself, both on the scale of what K has for an item's
+    nearest.
 
     What is None is chosen on validation by coordinate descent, or falls to the plain kernel: (20, .9, 10, .7), half of
     the transpose, both sums under a root, no half-life, no attributes. `symmetric=False` is `backward=0`.
@@ -99,6 +102,7 @@ class Cooccurrence:
     gap_half_life_days: float | None = None
     age_half_life_days: float | None = None
     attribute_weight: float | None = None
+    repeat_weight: float | None = None
     name: ClassVar[str] = "cooccurrence"
 
     def __post_init__(self) -> None:
@@ -106,7 +110,7 @@ class Cooccurrence:
             check_range(name, getattr(self, name), 1)
         for name in ("gap_decay", "backward_decay", "age_decay"):
             check_range(name, getattr(self, name), 0, 1)
-        for name in ("backward", "row_power", "column_power", "attribute_weight"):
+        for name in ("backward", "row_power", "column_power", "attribute_weight", "repeat_weight"):
             check_range(name, getattr(self, name), 0)
         for name in ("power", *HALF_LIVES):
             check_range(name, getattr(self, name), SMALLEST)
@@ -127,10 +131,19 @@ class Cooccurrence:
             own = self._chosen(events, validation, progress)
         vectors = item_vectors(catalog) if self.attributes and self.attribute_weight != 0 else None
         fitted = own._counted(events, vectors)  # noqa: SLF001  # its own class
-        if validation is None or not can_choose(validation) or vectors is None or self.attribute_weight is not None:
-            return fitted.with_attribute_weight(fitted.settings.attribute_weight or 0.0)
-        asked = sampled(validation, max(1, CELLS_FOR_ATTRIBUTES // log.n_items))
-        return max(map(fitted.with_attribute_weight, ATTRIBUTE_WEIGHTS), key=lambda one: gain(one, asked))
+        if validation is None or not can_choose(validation):
+            return fitted.with_weights(fitted.settings.attribute_weight, fitted.settings.repeat_weight)
+        asked = sampled(validation, max(1, CELLS_FOR_WEIGHTS // log.n_items))
+        alike = self._open_weights(self.attribute_weight, ATTRIBUTE_WEIGHTS if vectors is not None else (0.0,))
+        again = self._open_weights(self.repeat_weight, REPEAT_WEIGHTS if asked.repeats == "allow" else (0.0,))
+        fitted = max((fitted.with_weights(one, again[0]) for one in alike), key=lambda one: gain(one, asked))
+        chosen = fitted.settings.attribute_weight
+        return max((fitted.with_weights(chosen, one) for one in again), key=lambda one: gain(one, asked))
+
+    @staticmethod
+    def _open_weights(given: float | None, tried: tuple[float, ...]) -> tuple[float, ...]:
+        """What is tried of a weight: what was given, alone, or else all."""
+        return tried if given is None else (given,)
 
     def with_defaults(self) -> Cooccurrence:
         """The same with the default for what is open; None stays where it means no half-life, or the other's decay."""
@@ -173,7 +186,7 @@ class Cooccurrence:
             return self
         trial = Trial(events, validation, self.pairing, self.reading)
         return descend(
-            replace(self.with_defaults(), attribute_weight=self.attribute_weight),
+            replace(self.with_defaults(), attribute_weight=self.attribute_weight, repeat_weight=self.repeat_weight),
             grid,
             lambda own: trial.gain(own.pairing, own.powers, own.reading),
             progress=(lambda done, total: progress(done, total, self.name)) if progress else None,
@@ -213,13 +226,16 @@ class FittedCooccurrence:
         if self.vectors is not None and self.settings.attribute_weight:
             scale = np.float32(self.settings.attribute_weight * (self.kernel.strength or 1.0))
             scores = scores + scale * alike(read, self.vectors)
+        if self.settings.repeat_weight:
+            query = np.repeat(np.arange(read.shape[0]), np.diff(read.indptr))
+            scale = np.float32(self.settings.repeat_weight * (self.kernel.strength or 1.0))
+            scores[query, read.indices] += scale * read.data
         scores = ordered_below(scores, popularity_share(self.counts))
         return scores if items is None else scores[:, items]
 
-    def with_attribute_weight(self, weight: float) -> FittedCooccurrence:
-        """The same counts with another weight of attributes; without any, the vectors are let go."""
-        settings = replace(self.settings, attribute_weight=weight)
-        return replace(self, settings=settings, vectors=self.vectors if weight else None)
+    def with_weights(self, attributes: float | None, repeats: float | None) -> FittedCooccurrence:
+        """The same counts with other weights of attributes and of repeats."""
+        return replace(self, settings=replace(self.settings, attribute_weight=attributes, repeat_weight=repeats))
 
     def update(self, events: EventLog) -> Self:
         """Pairs that end in a new event are added: equal to a fit on the old events and the new, up to rounding.
@@ -247,7 +263,7 @@ class FittedCooccurrence:
     def save(self, folder: Path) -> None:
         """Write pairs, counts, tail, what describes the items, and header."""
         arrays = {"counts": self.counts} | sparse_arrays("pairs", self.kernel.pairs) | self.tail.arrays("tail")
-        if self.vectors is not None:
+        if self.vectors is not None and self.settings.attribute_weight:
             arrays |= sparse_arrays("vectors", self.vectors)
         write_model(folder, self.name, asdict(self.settings), arrays)
 
