@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,11 @@ class Killed(BaseException):
 
 
 def kept_in(settings: SequenceSettings, folder: Path) -> SequenceSettings:
-    from dataclasses import replace
-
     return replace(settings, checkpoints=str(folder))
 
 
-def kill_after(monkeypatch: pytest.MonkeyPatch, n_batches: int) -> None:
-    """End training in the middle of an epoch."""
+def killed(settings: SequenceSettings, log: EventLog, patch: pytest.MonkeyPatch, *, n_batches: int = 7) -> None:
+    """Train, and end it in the middle of an epoch."""
     real, seen = training_module.loss_of, [0]
 
     def dying(*given: object, **named: object) -> torch.Tensor:
@@ -42,7 +41,10 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, n_batches: int) -> None:
             raise Killed
         return real(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training_module, "loss_of", dying)
+    with patch.context() as patched:
+        patched.setattr(training_module, "loss_of", dying)
+        with pytest.raises(Killed):
+            settings.fit(log, seed=2)
 
 
 @pytest.mark.parametrize("name", list(SETTINGS))
@@ -51,10 +53,7 @@ def test_a_killed_training_ends_with_the_same_weights(
 ) -> None:
     whole = SETTINGS[name].fit(basket_log, seed=2)
     settings = kept_in(SETTINGS[name], tmp_path)
-    with monkeypatch.context() as patched:
-        kill_after(patched, 13)  # five batches an epoch
-        with pytest.raises(Killed):
-            settings.fit(basket_log, seed=2)
+    killed(settings, basket_log, monkeypatch, n_batches=13)  # five batches an epoch
     assert [file.suffix for file in tmp_path.iterdir()] == [".safetensors"]
     epochs: list[int] = []
     real = training_module._Run.train_epoch
@@ -71,10 +70,7 @@ def test_another_seed_or_setting_does_not_go_on_from_it(
     basket_log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = kept_in(SETTINGS["all items"], tmp_path)
-    with monkeypatch.context() as patched:
-        kill_after(patched, 7)
-        with pytest.raises(Killed):
-            settings.fit(basket_log, seed=2)
+    killed(settings, basket_log, monkeypatch)
     left = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     settings.fit(basket_log, seed=3)
     kept_in(GRU(dim=6, epochs=1, batch=64), tmp_path).fit(basket_log, seed=2)
@@ -85,10 +81,7 @@ def test_a_damaged_checkpoint_says_what_to_do(
     basket_log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = kept_in(SETTINGS["all items"], tmp_path)
-    with monkeypatch.context() as patched:
-        kill_after(patched, 7)
-        with pytest.raises(Killed):
-            settings.fit(basket_log, seed=2)
+    killed(settings, basket_log, monkeypatch)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(RunError, match="remove it to train from the beginning"):
