@@ -32,6 +32,7 @@ QUICK: dict[str, Any] = {
     "batch": 256,
     "learning_rate": 0.01,
     "dropout": 0.1,
+    "falling": 0,
     # So that nothing but the order of items tells what follows.
     "repeats": "exclude",
 }
@@ -109,7 +110,7 @@ def test_shuffled_histories_destroy_the_edge(quiet: Fold) -> None:
     log = quiet.train
     order = np.lexsort((rng.random(len(log)), log.user_row))
     shuffled = EventLog.from_columns(log.users, log.items, log.user_row, log.item_row[order], log.time_us)
-    assert hit_rate(MODELS["gru"].fit(shuffled, seed=0), quiet) < 0.35
+    assert hit_rate(MODELS["gru"].fit(shuffled, seed=0), quiet) < 0.3
 
 
 @pytest.mark.slow

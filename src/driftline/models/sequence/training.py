@@ -86,13 +86,13 @@ def train(
         raise SettingsError("expected a GPU for device cuda, found none; leave device at cpu")
     network.to(settings.device)
     run = _Run(network, settings, Checkpoint.of(settings, windows, seed, judged=judge is not None), negatives)
-    clock, meter = (
-        _Clock(settings.minutes),
-        _Meter(_label(settings, negatives), settings.epochs * n_asked(windows), n_asked(windows), progress),
-    )
+    clock = _Clock(settings.minutes)
+    meter = _Meter(_label(settings, negatives), settings.epochs * n_asked(windows), n_asked(windows), progress)
     stopped: Ended = "epochs"
     with own_randomness(seed, settings.device), threads(settings.threads), Curves(settings) as curves:
         run.resume()
+        if run.best.weights and run.epoch - run.best.epoch >= PATIENCE:  # killed after its last epoch
+            stopped = "validation"
         while run.epoch < settings.epochs and stopped == "epochs":
             loss = run.train_epoch(windows, np.random.default_rng([seed, run.epoch]), clock, meter)
             quality = judge(network) if judge else None
