@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from driftline.data.events import EventLog, Histories
+from driftline.data.split import global_time_fold
+from driftline.data.synthetic import baskets
 from driftline.errors import RunError, SaveError
 from driftline.models.sequence import GRU, Linear, SequenceSettings
 from driftline.models.sequence import training as training_module
@@ -107,3 +109,24 @@ def test_no_room_for_a_checkpoint_keeps_the_one_before(
     (file,) = tmp_path.iterdir()
     settings.fit(basket_log, seed=2)
     assert not file.exists()
+
+
+def test_a_training_that_validation_had_ended_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between its last epoch and its end: no epoch more is run, and the weights are those of the best."""
+    fold = global_time_fold(baskets(n_users=60, n_items=24, n_visits=9, noise=1.0, seed=3).dataset)
+    plain = GRU(dim=4, epochs=40, batch=64, learning_rate=0.05)
+    whole = plain.fit(fold.inner, validation=fold.stop, seed=2)
+    assert whole.training.stopped == "validation"  # type: ignore[attr-defined]
+    settings = kept_in(plain, tmp_path)
+
+    def dies(_self: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training_module.Checkpoint, "forget", dies)
+        with pytest.raises(Killed):
+            settings.fit(fold.inner, validation=fold.stop, seed=2)
+    again = settings.fit(fold.inner, validation=fold.stop, seed=2)
+    assert again.training == whole.training  # type: ignore[attr-defined]
+    asked = fold.stop.histories
+    np.testing.assert_array_equal(again.score(asked), whole.score(asked))
