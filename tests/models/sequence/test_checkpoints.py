@@ -126,6 +126,7 @@ def test_a_training_that_validation_had_ended_does_not_go_on(tmp_path: Path, mon
         patched.setattr(training_module.Checkpoint, "forget", dies)
         with pytest.raises(Killed):
             settings.fit(fold.inner, validation=fold.stop, seed=2)
+    monkeypatch.setattr(training_module._Run, "train_epoch", lambda *_given: pytest.fail("an epoch too many"))
     again = settings.fit(fold.inner, validation=fold.stop, seed=2)
     assert again.training == whole.training  # type: ignore[attr-defined]
     asked = fold.stop.histories
