@@ -66,8 +66,10 @@ def fit_network(choices: Choices, *, seed: int = 0) -> Network:
     """The network of these choices; every query must have a chosen row."""
     features = choices.candidates.features
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    spread = features.std(axis=0, dtype=np.float64).astype(np.float32)
-    scale = np.where(spread > 1e-6, spread, np.float32(1))  # a column that never moves
+    spread = np.sqrt(
+        [np.mean(np.square(column - at), dtype=np.float64) for column, at in zip(features.T, mean, strict=True)]
+    )
+    scale = np.where(spread > 1e-6, spread, 1).astype(np.float32)  # a column that never moves
     members = [_member(choices, mean, scale, np.random.default_rng([seed, m])) for m in range(MEMBERS)]
     inner = np.concatenate([w for w, _, _, _ in members], axis=1) / scale[:, None]
     bias = np.concatenate([b for _, b, _, _ in members]) - mean @ inner

@@ -65,6 +65,8 @@ class Choices:
 
     def only(self, features: NDArray[np.int64]) -> Choices:
         """The same choices seen through some of the features."""
+        if np.array_equal(features, np.arange(self.candidates.features.shape[1])):
+            return self  # all of them: what a copy would hold is the most that a blend needs
         return replace(self, candidates=replace(self.candidates, features=self.candidates.features[:, features]))
 
     def scaled(self, scale: NDArray[np.float32]) -> Choices:

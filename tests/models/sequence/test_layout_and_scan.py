@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline.models.sequence import kernels
+from driftline.models.sequence.cells import EvolutionCell, SteppedCell
 from driftline.models.sequence.layout import LIKE, Layout
 from driftline.models.sequence.scan import by_steps, scan
 
@@ -81,3 +82,17 @@ def test_where_nothing_can_be_written_each_process_compiles_for_itself(tmp_path:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert done.stdout == "[2.0, 6.0]\n"
+
+
+@given(LENGTHS)
+def test_evolution_of_all_steps_at_once_is_step_after_step_with_gradients(lengths: list[int]) -> None:
+    layout, generator = layout_of(lengths), torch.Generator().manual_seed(len(lengths))
+    cell = EvolutionCell("gru", 8).train()
+    x = torch.randn(len(layout), 8, generator=generator, requires_grad=True)
+    asked = torch.randn(len(layout), cell.width, generator=generator)
+    found = []
+    for run in (cell.run, lambda x, layout: SteppedCell.run(cell, x, layout)):
+        cores = run(x, layout)
+        found.append([cores, *torch.autograd.grad((cores * asked).sum(), [x, *cell.parameters()])])
+    for fast, slow in zip(*found, strict=True):
+        torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-5)

@@ -1,7 +1,7 @@
 """Loops that are compiled: what would be many passes over large arrays is one pass over what lies in cache.
 
 Compiled by numba on first use. Everything here has a slow twin in PyTorch that says the same
-and runs on any device: `losses.blockwise`, `scan.by_steps`.
+and runs on any device: `losses.blockwise`, `scan.by_steps`, `cells.SteppedCell.run`.
 """
 
 from __future__ import annotations
@@ -182,6 +182,48 @@ def scan_rows_back(kept, states, before, d_states, d_kept):  # type: ignore[no-u
             for d in range(kept.shape[1]):
                 d_kept[r, d] = d_states[r, d] * states[p, d]
                 d_states[p, d] += kept[r, d] * d_states[r, d]
+
+
+@njit(inline="always")
+def _sigmoid(x):  # type: ignore[no-untyped-def]
+    return np.float32(1) / (np.float32(1) + _exp(-x))
+
+
+@_compiled(fastmath=True)
+def gate_rows(read, own, held, states):  # type: ignore[no-untyped-def]
+    """One step of gated recurrent units: `states` from what was `held`, all [n, dim].
+
+    `read` and `own` [n, 3 dim] come in as what x and H say to the gates reset r, update z and new n. `read` goes out as
+    r, z and n, which the way back needs beside what H says to n.
+    """
+    dim = states.shape[1]
+    for k in range(states.shape[0]):
+        r, z, n = read[k, :dim], read[k, dim : 2 * dim], read[k, 2 * dim :]
+        r_own, z_own, n_own = own[k, :dim], own[k, dim : 2 * dim], own[k, 2 * dim :]
+        before, after = held[k], states[k]
+        for d in range(dim):
+            reset, update = _sigmoid(r[d] + r_own[d]), _sigmoid(z[d] + z_own[d])
+            new = np.float32(2) * _sigmoid(np.float32(2) * (n[d] + reset * n_own[d])) - np.float32(1)
+            r[d], z[d], n[d] = reset, update, new
+            after[d] = new + update * (before[d] - new)
+
+
+@_compiled(fastmath=True)
+def gate_rows_back(read, own, held, d_states, d_read, d_own, direct):  # type: ignore[no-untyped-def]
+    """The gradient of `gate_rows` by what came in: by x's part, by H's part, and `direct` by what was held."""
+    dim = held.shape[1]
+    for k in range(held.shape[0]):
+        r, z, n, n_own = read[k, :dim], read[k, dim : 2 * dim], read[k, 2 * dim :], own[k, 2 * dim :]
+        d_r, d_z, d_n = d_read[k, :dim], d_read[k, dim : 2 * dim], d_read[k, 2 * dim :]
+        o_r, o_z, o_n = d_own[k, :dim], d_own[k, dim : 2 * dim], d_own[k, 2 * dim :]
+        before, grad, past = held[k], d_states[k], direct[k]
+        for d in range(dim):
+            new = grad[d] * (np.float32(1) - z[d]) * (np.float32(1) - n[d] * n[d])
+            update = grad[d] * (before[d] - n[d]) * z[d] * (np.float32(1) - z[d])
+            reset = new * n_own[d] * r[d] * (np.float32(1) - r[d])
+            d_r[d], d_z[d], d_n[d] = reset, update, new
+            o_r[d], o_z[d], o_n[d] = reset, update, new * r[d]
+            past[d] = grad[d] * z[d]
 
 
 @_compiled(fastmath=True)
