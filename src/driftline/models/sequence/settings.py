@@ -56,11 +56,11 @@ class SequenceSettings(ABC):
     name: ClassVar[str]
     dim: int | None = None
     size: Size = "medium"
-    epochs: int = 20
+    epochs: int = 12
     learning_rate: float = 0.005
     batch: int | None = None
     warmup: int = 0
-    falling: int | None = 12
+    falling: int | None = 8
     dropout: float | None = None
     max_length: int = 50
     start: Start = "svd"

@@ -1,7 +1,8 @@
 """The one trainer of every sequence model: what comes next, asked at every step, of the whole catalog or a sample.
 
 Loss of a step: `-(1/|y|) · Σ_{j ∈ y} log softmax(scores)_j`, with y the set of the next moment; averaged over the steps
-of a batch. Adam, clipped gradients, a rate that rises and falls; a validation slice ends it.
+of a batch. Adam, clipped gradients, a rate that rises and falls; what is judged and kept is the mean of the weights on
+the way (`averaging`; where items are sampled, the last weights); a validation slice ends it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import ctypes
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from driftline.errors import DriftlineError, SettingsError
+from driftline.models.sequence.averaging import Average
 from driftline.models.sequence.batches import Batch, batch_size, batches, n_asked, n_batches
 from driftline.models.sequence.checkpoint import Checkpoint
 from driftline.models.sequence.curves import Curves
@@ -95,18 +97,15 @@ def train(
             stopped = "validation"
         while run.epoch < settings.epochs and stopped == "epochs":
             loss = run.train_epoch(windows, np.random.default_rng([seed, run.epoch]), clock, meter)
-            quality = judge(network) if judge else None
+            quality = run.judged(judge) if judge else None
             curves.add(run.epoch, loss, quality, meter.speed)
-            if quality is not None:
-                run.best.saw(network, run.epoch, quality)
             if quality is not None and run.epoch - run.best.epoch >= PATIENCE:
                 stopped = "validation"
             elif clock.is_over and run.epoch < settings.epochs:
                 stopped = "minutes"
             run.keep()
             _give_back_memory()
-    if run.best.weights:
-        network.load_state_dict(run.best.weights)
+    run.settle()
     if run.checkpoint:
         run.checkpoint.forget()
     network.cpu()
@@ -166,6 +165,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.optimizer = Optimizer(self.network, self.settings, sparse=self.negatives is not None)
+        self.average = Average(self.network) if self.negatives is None else None  # it moves all items at every move
 
     def train_epoch(self, windows: Steps, rng: np.random.Generator, clock: _Clock, meter: _Meter) -> float:
         """One pass over the batches, or as many as there is time for; the mean loss of a step."""
@@ -177,6 +177,8 @@ class _Run:
         for number, batch in enumerate(parts):
             loss = loss_of(self.network, batch, precision=self.settings.precision)
             self.optimizer.move(loss, at=self.epoch + number / moves, number=self.epoch * moves + number)
+            if self.average:
+                self.average.add()
             total, n_states = total + loss.item() * batch.n_states, n_states + batch.n_states
             if not np.isfinite(total):
                 raise DriftlineError(
@@ -189,6 +191,20 @@ class _Run:
         self.epoch += 1
         return total / n_states
 
+    def judged(self, judge: Judge) -> float:
+        """How good the network is, with its mean weights where there are any; the best so far is kept."""
+        with self.average.shown() if self.average else nullcontext():
+            quality = judge(self.network)
+            self.best.saw(self.network, self.epoch, quality)
+        return quality
+
+    def settle(self) -> None:
+        """The network has the weights that were the best; unjudged, the mean ones."""
+        if self.best.weights:
+            self.network.load_state_dict(self.best.weights)
+        elif self.average:
+            self.average.settle()
+
     def keep(self) -> None:
         """Write the checkpoint, where there is to be one."""
         if self.checkpoint is None:
@@ -196,6 +212,7 @@ class _Run:
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.weights.items()}
         tensors |= self.optimizer.tensors() | {"random": torch.get_rng_state()}
+        tensors |= self.average.tensors() if self.average else {}
         quality = self.best.quality if self.best.weights else None
         facts = {"epoch": self.epoch, "best_epoch": self.best.epoch, "best_quality": quality}
         self.checkpoint.save({name: value.cpu().contiguous() for name, value in tensors.items()}, facts)
@@ -208,6 +225,8 @@ class _Run:
         tensors, facts = found
         self.network.load_state_dict(_under("network", tensors))
         self.optimizer.restore(tensors)
+        if self.average:
+            self.average.restore(tensors)
         torch.set_rng_state(tensors["random"])
         self.epoch = int(facts["epoch"])
         if facts["best_quality"] is not None:
