@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from driftline.data.targets import Targets
+from driftline.memory import give_back
 from driftline.metrics.ranks import CELLS_PER_BATCH
 from driftline.models.base import FittedModel
 from driftline.ranking.candidates import FROM_RANKS, PER_ARM, Candidates, arm_scores, candidates_of
@@ -245,8 +246,12 @@ def _candidates(arms: Mapping[str, FittedModel], sample: Targets, evidence: Evid
         found = Candidates(found.query[teaches], found.item[teaches], found.features[teaches])
         part = widened(found, scores, allowed, evidence, histories)
         parts.append(Candidates(part.query + cut.start, part.item, part.features))
-    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("query", "item", "features"))
-    return Candidates(*joined)
+    joined = Candidates(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("query", "item", "features"))
+    )
+    parts.clear()
+    give_back()
+    return joined
 
 
 def _sampled(stack: Targets, n_arms: int, seed: int) -> Targets:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from driftline.data.catalog import Catalog
 from driftline.data.targets import Fold
 from driftline.errors import NotEnoughDataError
+from driftline.memory import give_back
 from driftline.models.base import FittedModel, Model
 from driftline.ranking.blend import NAME, FittedBlend, stacked
 from driftline.ranking.repeat import own_arms
@@ -89,7 +90,9 @@ class _Fitter:
     def stack(self, arms: Mapping[str, FittedModel]) -> FittedBlend:
         """Learn the weights of the arms on the half of the validation users that stopped nobody's training."""
         began = time.perf_counter()
+        give_back()  # after all arms are fitted, before the most is held at once
         blend = stacked(arms, self.fold.stack, seed=self.seed)
+        give_back()
         self.seconds[NAME] = time.perf_counter() - began
         return blend
 

@@ -7,8 +7,6 @@ the way (`averaging`; where items are sampled, the last weights); a validation s
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor
 
 from driftline.errors import DriftlineError, SettingsError
+from driftline.memory import give_back
 from driftline.models.sequence.averaging import Average
 from driftline.models.sequence.batches import Batch, batch_size, batches, n_asked, n_batches
 from driftline.models.sequence.checkpoint import Checkpoint
@@ -104,7 +103,7 @@ def train(
             elif clock.is_over and run.epoch < settings.epochs:
                 stopped = "minutes"
             run.keep()
-            _give_back_memory()
+            give_back()
     run.settle()
     if run.checkpoint:
         run.checkpoint.forget()
@@ -266,13 +265,6 @@ class _Meter:
         if self._progress and (now - self._told > 1 or self._done == self._total):
             self._told = now
             self._progress(self._done, self._total, self._label)
-
-
-def _give_back_memory() -> None:
-    """Hand back what is free: the C library of Linux keeps it in pieces that grow by 40 MB an epoch on Beauty."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
 
 
 def _label(settings: SequenceSettings, negatives: Negatives | None) -> str:
