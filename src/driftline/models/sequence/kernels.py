@@ -1,7 +1,7 @@
 """Loops that are compiled: what would be many passes over large arrays is one pass over what lies in cache.
 
-Compiled by numba on first use. Everything here has a slow twin in PyTorch that says the same
-and runs on any device: `losses.blockwise`, `scan.by_steps`, `cells.SteppedCell.run`.
+Compiled by numba on first use. Everything here has a slow twin in PyTorch that says the same and runs on any device:
+`losses.blockwise`, `scan.by_steps`, `cells.SteppedCell.run`, `attention.attend_in_groups`.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 The gradient of the scores is `softmax - target`; what is left of it are two products. So a block of scores is
 computed, turned into its gradient in place, multiplied twice and forgotten. On a CPU the turn is one compiled pass over
 a row that lies in cache, and the three products are in bfloat16 where the processor has it: over twice as fast.
+Source: Hsu et al. 2024, "Liger kernel" (fused linear cross-entropy).
 """
 
 from __future__ import annotations

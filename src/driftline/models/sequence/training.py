@@ -81,7 +81,9 @@ def train(
     """Train a network in place; with a `judge` it ends with the weights of the best epoch.
 
     The same seed gives the same weights on the same machine, also where training was killed and goes on from its
-    checkpoint, and no random state outside is touched. DriftlineError where the loss is no longer a number.
+    checkpoint, and no random state outside is touched. SettingsError where there is no GPU though one is asked for;
+    RunError or SaveError where the checkpoint is damaged or cannot be written; DriftlineError where the loss is no
+    longer a number.
     """
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("expected a GPU for device cuda, found none; leave device at cpu")
