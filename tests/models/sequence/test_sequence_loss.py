@@ -99,7 +99,7 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_steps(repeats: Repeats) -> Non
         network = Network(GRU(dim=4, repeats=repeats), vectors, bias).eval()
     losses_of_steps = []
     for visits in ([[0], [1, 2], [3]], [[2], [0, 4]]):
-        state, count = network.start(1), np.zeros(5)
+        state, count = torch.zeros(1, network.width), np.zeros(5)
         for visit, following in pairwise(visits):
             state = network.step(network.items[visit].mean(0, keepdim=True), state)
             count *= 0.5 ** (1 / HALF_LIFE)

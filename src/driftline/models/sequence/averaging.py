@@ -37,8 +37,10 @@ class Average:
         """The network has the mean weights; afterwards it has its own again."""
         own = {name: value.detach().clone() for name, value in self._now.items()}
         self.settle()
-        yield
-        self._put(own)
+        try:
+            yield
+        finally:
+            self._put(own)
 
     def settle(self) -> None:
         """The network has the mean weights from now on."""

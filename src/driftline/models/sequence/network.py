@@ -95,10 +95,6 @@ class Network(nn.Module):
         item, first = (torch.from_numpy(part).to(vectors.device) for part in (steps.item, steps.step[:-1]))
         return nn.functional.embedding_bag(item, vectors, first, mode="mean")
 
-    def start(self, n: int) -> Tensor:
-        """The state of somebody without a past: zeros [n, width]."""
-        return torch.zeros(n, self.width)
-
     def step(self, x: Tensor, state: Tensor) -> Tensor:
         """The state after one more behaviour x [n, dim], where the core is a recurrence."""
         return torch.cat([self.core(x, state[:, : self.core.width]), x], 1)
