@@ -19,7 +19,7 @@ from driftline.data.words import Tfidf, unit_rows
 from driftline.errors import NotEnoughDataError
 from driftline.models.choosing import AGE_DECAYS, best_of, can_choose, grid_of
 from driftline.models.prior import ordered_below, popularity_share, weighted_counts
-from driftline.models.reading import positive_events, read_items
+from driftline.models.reading import positive_events, read_items, resized
 from driftline.models.settings import check_range
 from driftline.models.storage import read_model, settings_from, sparse_arrays, sparse_from, write_model
 from driftline.types import Progress, Rows, Scores
@@ -97,8 +97,7 @@ class FittedContent:
         """Counts move; an item that came after the fit is like nothing until the next one."""
         counts = weighted_counts(events.positive)
         counts[: len(self.counts)] += self.counts
-        vectors = self.vectors.copy()
-        vectors.resize((events.n_items, vectors.shape[1]))
+        vectors = resized(self.vectors, (events.n_items, self.vectors.shape[1]))
         return type(self)(self.settings, vectors, counts)
 
     def settled(self) -> Content:

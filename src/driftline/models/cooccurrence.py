@@ -132,13 +132,17 @@ class Cooccurrence:
         vectors = item_vectors(catalog) if self.attributes and self.attribute_weight != 0 else None
         fitted = own._counted(events, vectors)  # noqa: SLF001  # its own class
         if validation is None or not can_choose(validation):
-            return fitted.with_weights(fitted.settings.attribute_weight, fitted.settings.repeat_weight)
+            return fitted
         asked = sampled(validation, max(1, CELLS_FOR_WEIGHTS // log.n_items))
-        alike = self._open_weights(self.attribute_weight, ATTRIBUTE_WEIGHTS if vectors is not None else (0.0,))
-        again = self._open_weights(self.repeat_weight, REPEAT_WEIGHTS if asked.repeats == "allow" else (0.0,))
-        fitted = max((fitted.with_weights(one, again[0]) for one in alike), key=lambda one: gain(one, asked))
+        attribute_weights = self._open_weights(
+            self.attribute_weight, ATTRIBUTE_WEIGHTS if vectors is not None else (0.0,)
+        )
+        repeat_weights = self._open_weights(self.repeat_weight, REPEAT_WEIGHTS if asked.repeats == "allow" else (0.0,))
+        fitted = max(
+            (fitted.with_weights(one, repeat_weights[0]) for one in attribute_weights), key=lambda one: gain(one, asked)
+        )
         chosen = fitted.settings.attribute_weight
-        return max((fitted.with_weights(chosen, one) for one in again), key=lambda one: gain(one, asked))
+        return max((fitted.with_weights(chosen, one) for one in repeat_weights), key=lambda one: gain(one, asked))
 
     @staticmethod
     def _open_weights(given: float | None, tried: tuple[float, ...]) -> tuple[float, ...]:
