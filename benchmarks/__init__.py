@@ -1,1 +1,1 @@
-"""Speed on this machine, as tables; results are printed, never committed."""
+"""Speed and quality beside peers, as tables; results go to files that git ignores."""

@@ -20,7 +20,6 @@ from driftline.learning.names import TABLE
 SEQUENCE = tuple(name for name, entry in TABLE.items() if entry.module == "driftline.models.sequence")
 """Driftline's sequence models, as many as there are by now."""
 
-
 OURS = "driftline-"
 """What the names of our own contenders begin with."""
 
@@ -32,7 +31,8 @@ class Contender:
     Driftline has neither script nor requirements: it is the module `benchmarks.ours` in the environment at hand.
 
     `alike` are the settings that make it as large as the others (two layers, width 64, full cross-entropy) where speed
-    is compared; without them it runs as its makers ship it.
+    is compared; without them it runs as its makers ship it. `needs_source` says that no index has it, so a checkout has
+    to be named; `sampled` that its softmax is over a sample, so the full one is no floor for it.
     """
 
     name: str

@@ -25,14 +25,14 @@ COLUMNS = ("model", "fit and choose, CPU-s", "fit again, CPU-s", "score a query,
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--models", default="all", help="short names with commas between, or all")
+    parser.add_argument("--models", type=tables.names, default="all", help="short names with commas between, or all")
 
 
 def run(asked: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         dataset = read_dataset(prepare_bundled("online-retail", Path(folder) / "shop"))
         fold = global_time_fold(dataset)
-        names = available(dataset) if asked.models == "all" else asked.models.split(",")
+        names = available(dataset) if asked.models == ["all"] else asked.models
         found = {}
         for name in names:
             tables.say(name)
