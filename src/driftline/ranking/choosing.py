@@ -135,10 +135,15 @@ def _network(names: Sequence[str], choices: Choices, logit: _Form, seed: int) ->
 
 def _crossfitted_network(kept: list[str], names: Sequence[str], choices: Choices, seed: int) -> _Form:
     gains, lost = np.zeros(len(choices.chosen)), 0.0
-    for held, learn, place in choices.only(_wide(kept, names)).halves():
-        if not len(learn.chosen) or not len(held.chosen):
+    columns = _wide(kept, names)
+    for fold in (0, 1):
+        learn, place = choices.part(1 - fold, columns), choices.chosen_of(fold)
+        if not len(learn.chosen) or not len(place):
             continue
-        utility = fit_network(learn, seed=seed).utility(held.candidates.features)
+        network = fit_network(learn, seed=seed)
+        del learn  # one half at a time: together they would be the most that is held
+        held = choices.part(fold, columns)
+        utility = network.utility(held.candidates.features)
         gains[place] = gains_of(utility, held)
         lost += float(held.weight.sum()) * loss_of(utility, held)
     return _form(kept, {}, choices, gains, lost)

@@ -36,23 +36,27 @@ class Choices:
     weight: NDArray[np.float64]
     fold: NDArray[np.int64]
 
-    def part(self, fold: int) -> Choices:
-        """The queries of one half of the users."""
-        return self._of(self.fold[self.candidates.query] == fold)
+    def part(self, fold: int, features: NDArray[np.int64] | None = None) -> Choices:
+        """The queries of one half of the users, seen through some of the features or all."""
+        return self._of(self.fold[self.candidates.query] == fold, features)
 
-    def _of(self, keep: NDArray[np.bool_]) -> Choices:
+    def chosen_of(self, fold: int) -> NDArray[np.int64]:
+        """Which of all chosen rows are those of one half of the users."""
+        return np.flatnonzero(self.fold[self.candidates.query[self.chosen]] == fold)
+
+    def _of(self, keep: NDArray[np.bool_], features: NDArray[np.int64] | None = None) -> Choices:
         """The choices within some of the rows, which are those of whole queries."""
         place = np.cumsum(keep) - 1
         inside = keep[self.chosen]
         rows = self.candidates
-        candidates = Candidates(rows.query[keep], rows.item[keep], rows.features[keep])
+        seen = rows.features[keep] if features is None else rows.features[np.ix_(np.flatnonzero(keep), features)]
+        candidates = Candidates(rows.query[keep], rows.item[keep], seen)
         return Choices(candidates, place[self.chosen[inside]], self.weight[inside], self.fold)
 
     def halves(self) -> Iterator[tuple[Choices, Choices, NDArray[np.int64]]]:
         """Each half to be judged on, the other to learn from, and which of all chosen rows the first one's are."""
-        fold = self.fold[self.candidates.query[self.chosen]]
         for held in (0, 1):
-            yield self.part(held), self.part(1 - held), np.flatnonzero(fold == held)
+            yield self.part(held), self.part(1 - held), self.chosen_of(held)
 
     def sampled(self, n: int, seed: int) -> Choices:
         """The choices of `n` of the queries that have any, all where they are fewer."""
