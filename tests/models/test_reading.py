@@ -16,7 +16,7 @@ from driftline.models.choosing import best_of, gain, sampled
 from driftline.models.popularity import Popularity
 from driftline.models.prior import filled_in, ordered_below
 from driftline.models.reading import Reading, read_events, read_items, read_moments
-from driftline.models.settings import check_range
+from driftline.models.settings import check_range, check_whole
 
 LINES = [(0, 1, 0), (0, 1, 1), (0, 2, 1), (0, 2, 1), (0, 3, 2), (1, 5, 3)]
 
@@ -81,3 +81,16 @@ def test_a_value_that_is_no_number_is_out_of_range() -> None:
     for value in (0, float("nan"), 99):
         with pytest.raises(SettingsError, match="dim of at least 1 and at most 9"):
             check_range("dim", value, 1, 9)
+
+
+@pytest.mark.parametrize("value", [2.5, "3", float("inf"), True, 0])
+def test_a_value_that_is_no_whole_number_is_refused_where_one_is_asked_for(value: object) -> None:
+    check_whole("dim", np.int64(3), 1)
+    with pytest.raises(SettingsError, match="expected dim as a whole number of at least 1, got"):
+        check_whole("dim", value, 1)  # type: ignore[arg-type]
+
+
+def test_a_value_of_another_kind_is_out_of_range() -> None:
+    for value in ("0.5", [0.5], True):
+        with pytest.raises(SettingsError, match="age_decay of at least 0"):
+            check_range("age_decay", value, 0, 1)  # type: ignore[arg-type]

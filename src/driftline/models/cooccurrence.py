@@ -19,7 +19,7 @@ from driftline.models.cooccurrence_trial import Trial
 from driftline.models.pairs import Kernel, Pairing, Powers, Visits, half_left
 from driftline.models.prior import ordered_below, popularity_share
 from driftline.models.reading import Reading, positive_events, read_moments, resized
-from driftline.models.settings import check_range
+from driftline.models.settings import check_range, check_whole
 from driftline.models.storage import read_model, settings_from, sparse_arrays, sparse_from, write_model
 from driftline.types import US_PER_DAY, Progress, Rows, Scores
 
@@ -107,7 +107,7 @@ class Cooccurrence:
 
     def __post_init__(self) -> None:
         for name in ("window", "last"):
-            check_range(name, getattr(self, name), 1)
+            check_whole(name, getattr(self, name), 1)
         for name in ("gap_decay", "backward_decay", "age_decay"):
             check_range(name, getattr(self, name), 0, 1)
         for name in ("backward", "row_power", "column_power", "attribute_weight", "repeat_weight"):

@@ -20,7 +20,7 @@ from driftline.models.base import States
 from driftline.models.choosing import best_of, can_choose, grid_of
 from driftline.models.prior import filled_in, popularity_share, weighted_counts
 from driftline.models.reading import positive_events, read_events, read_items, user_items
-from driftline.models.settings import check_range
+from driftline.models.settings import check_range, check_whole
 from driftline.models.storage import read_model, settings_from, write_model
 from driftline.types import Progress, Rows, Scores
 
@@ -48,8 +48,8 @@ class ALS:
     name: ClassVar[str] = "als"
 
     def __post_init__(self) -> None:
-        check_range("dim", self.dim, 1)
-        check_range("epochs", self.epochs, 1)
+        check_whole("dim", self.dim, 1)
+        check_whole("epochs", self.epochs, 1)
         check_range("alpha", self.alpha, 0)
         check_range("l2", self.l2, 1e-6)
         check_range("age_decay", self.age_decay, 0, 1)
@@ -95,8 +95,8 @@ class BPR:
     name: ClassVar[str] = "bpr"
 
     def __post_init__(self) -> None:
-        check_range("dim", self.dim, 1)
-        check_range("epochs", self.epochs, 1)
+        check_whole("dim", self.dim, 1)
+        check_whole("epochs", self.epochs, 1)
         check_range("learning_rate", self.learning_rate, 1e-6, 10)
         check_range("l2", self.l2, 0)
         check_range("age_decay", self.age_decay, 0, 1)

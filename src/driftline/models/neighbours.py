@@ -18,7 +18,7 @@ from driftline.data.targets import Targets
 from driftline.models.choosing import AGE_DECAYS, best_of, can_choose, grid_of
 from driftline.models.prior import ordered_below, popularity_share, weighted_counts
 from driftline.models.reading import positive_events, read_items, user_items, with_user_items
-from driftline.models.settings import check_range
+from driftline.models.settings import check_range, check_whole
 from driftline.models.storage import read_model, settings_from, sparse_arrays, sparse_from, write_model
 from driftline.types import Progress, Rows, Scores
 
@@ -41,7 +41,7 @@ class ItemKNN:
     name: ClassVar[str] = "item-knn"
 
     def __post_init__(self) -> None:
-        check_range("neighbours", self.neighbours, 1)
+        check_whole("neighbours", self.neighbours, 1)
         check_range("shrinkage", self.shrinkage, 0)
         check_range("age_decay", self.age_decay, 0, 1)
         check_range("repeat_weight", self.repeat_weight, 0)

@@ -14,7 +14,7 @@ from driftline.data.events import EventLog, Histories
 from driftline.data.targets import Targets
 from driftline.models.prior import ordered_below, popularity_share, weighted_counts
 from driftline.models.reading import positive_events
-from driftline.models.settings import check_range
+from driftline.models.settings import check_whole
 from driftline.models.storage import read_model, settings_from, write_model
 from driftline.types import US_PER_DAY, Progress, Rows, Scores, Times
 
@@ -92,8 +92,8 @@ class RecentPopularity:
     name: ClassVar[str] = "popularity-7d"
 
     def __post_init__(self) -> None:
-        check_range("days", self.days, 1)
-        check_range("min_events", self.min_events, 0)
+        check_whole("days", self.days, 1)
+        check_whole("min_events", self.min_events, 0)
 
     def fit(
         self,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ import torch
 
 from driftline.data.events import EventLog, Histories
 from driftline.data.vocabulary import Vocabulary
-from driftline.errors import DriftlineError, MissingExtraError, NotEnoughDataError, SettingsError
+from driftline.errors import DriftlineError, MissingExtraError, NotEnoughDataError, SaveError, SettingsError
 from driftline.models.sequence import (
     GRU,
     LSTM,
@@ -28,6 +30,20 @@ from driftline.models.sequence import (
 from driftline.models.sequence import training as training_module
 
 TINY = {"dim": 4, "epochs": 1}
+
+
+def log_of_rows(histories: Sequence[Any], items: str) -> EventLog:
+    """Users `u0`, `u1` … who had these items, by number, an item a second."""
+    user = np.repeat(np.arange(len(histories)), [len(one) for one in histories])
+    second = np.concatenate([np.arange(len(one)) for one in histories])
+    users = Vocabulary(f"u{row}" for row in range(len(histories)))
+    return EventLog.from_columns(users, Vocabulary(items), user, np.concatenate(histories), second * 1_000_000)
+
+
+@pytest.fixture
+def equal_log() -> EventLog:
+    """Thirty people who all went from a to b to c to d."""
+    return log_of_rows([[0, 1, 2, 3]] * 30, "abcd")
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_one_others(
@@ -118,11 +134,76 @@ def test_one_user_with_two_events_is_enough() -> None:
         ({"max_length": 0}, "max_length"),
         ({"minutes": -1.0}, "minutes"),
         ({"start": "lucky"}, "svd"),
+        ({"dim": 2.5}, "whole number"),
+        ({"negatives": 2.5}, "whole number"),
+        ({"batch": "many"}, "whole number"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"minutes": float("nan")}, "minutes"),
+        ({"threads": 10**6}, "at most 1024"),
+        ({"checkpoints": 5}, "name of a folder"),
+        ({"log_dir": 3}, "name of a folder"),
     ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, object], word: str) -> None:
     with pytest.raises(SettingsError, match=word):
         RNN(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("heads", [3, 16, 2.0, 0])
+def test_heads_that_do_not_divide_are_refused(heads: object) -> None:
+    with pytest.raises(SettingsError, match="heads"):
+        Transformer(dim=8, heads=heads)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"dim": 1},
+        {"negatives": 1},
+        {"negatives": 10**9},
+        {"max_length": 1},
+        {"batch": 1},
+        {"batch": 10**12},
+        {"minutes": 0},
+        {"learning_rate": 1},
+        {"dropout": 0.99},
+        {"warmup": 10**9},
+    ],
+)
+def test_odd_settings_still_give_numbers(odd: dict[str, float], equal_log: EventLog) -> None:
+    fitted = GRU(**{"dim": 4, "epochs": 1, **odd}).fit(equal_log)  # type: ignore[arg-type]
+    assert fitted.training.epochs == 1  # type: ignore[attr-defined]
+    assert np.isfinite(fitted.score(equal_log.history("u0", before=10**12))).all()
+
+
+def test_histories_that_are_all_equal_are_learned(equal_log: EventLog) -> None:
+    """Everybody goes from a to b to c to d: the next one is the first of the list."""
+    fitted = GRU(dim=4, epochs=20, learning_rate=0.05, batch=32).fit(equal_log)
+    for seen in (1, 2, 3):
+        scores = fitted.score(equal_log.history("u0", before=seen * 1_000_000))[0]
+        assert scores.argmax() == seen
+
+
+def test_one_item_for_everybody_is_enough() -> None:
+    log = log_of_rows([[0, 0, 0]] * 4, "a")
+    for settings in (GRU(**TINY), Transformer(**TINY), Linear(**TINY)):
+        scores = settings.fit(log).score(log.history("u0", before=10**12))
+        assert scores.shape == (1, 1)
+        assert np.isfinite(scores).all()
+
+
+def test_a_history_of_a_hundred_thousand_events_is_read_in_windows() -> None:
+    rng = np.random.default_rng(0)
+    log = log_of_rows([rng.integers(0, 9, 100_000), [0, 1], [1, 2]], "abcdefghi")
+    fitted = Linear(dim=2, epochs=1, batch=8_192, minutes=0, start="random").fit(log)
+    state = fitted.encode(log.history("u0", before=10**12))
+    assert np.isfinite(state.vectors).all()
+
+
+def test_curves_that_cannot_be_written_are_a_save_error(basket_log: EventLog, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SaveError, match="name another log_dir"):
+        GRU(**TINY, log_dir=str(tmp_path / "file")).fit(basket_log)
 
 
 def test_an_unknown_f_is_refused() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from driftline.errors import MissingExtraError
+from driftline.errors import MissingExtraError, SaveError
 from driftline.models.sequence.settings import SequenceSettings
 
 
@@ -42,4 +42,9 @@ def _writer(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise MissingExtraError("log_dir", "track") from None
-    return SummaryWriter(str(folder))
+    try:
+        return SummaryWriter(str(folder))
+    except OSError as error:
+        raise SaveError(
+            f"could not write curves into {folder}: {error.strerror or error}; name another log_dir"
+        ) from error

@@ -17,7 +17,7 @@ from driftline.data.events import EventLog
 from driftline.data.targets import Targets
 from driftline.errors import SettingsError
 from driftline.models.sequence.base import SequenceFit
-from driftline.models.settings import check_range
+from driftline.models.settings import check_range, check_whole
 from driftline.types import Progress, Size
 
 Cell = Literal["rnn", "lstm", "gru"]
@@ -29,6 +29,9 @@ MANY_STEPS, NARROW, WIDE = 50_000, 64, 128
 """From so many steps on a wider state is better: on Beauty (131,000) by .004 NDCG@10, on a shop (11,000) it is not."""
 
 LESS_DROPOUT, MORE_DROPOUT = 0.4, 0.5
+
+MOST_THREADS = 1_024
+"""More than any machine has cores; asked for a million, the library that computes ends the process without a word."""
 
 WIDTH: Mapping[Size, float] = {"small": 0.5, "medium": 1.0, "large": 2.0}
 """The one dial of how big models are: what the usual width is multiplied by."""
@@ -77,10 +80,12 @@ class SequenceSettings(ABC):
 
     def __post_init__(self) -> None:
         for key in ("dim", "epochs", "batch", "max_length"):
-            check_range(key, getattr(self, key), 1)
+            check_whole(key, getattr(self, key), 1)
         for key in ("warmup", "falling", "negatives"):
-            check_range(key, getattr(self, key), 0)
-        check_range("threads", self.threads, 1)
+            check_whole(key, getattr(self, key), 0)
+        check_whole("threads", self.threads, 1, MOST_THREADS)
+        _check_text("log_dir", self.log_dir)
+        _check_text("checkpoints", self.checkpoints)
         _check_choice("precision", self.precision, get_args(Precision))
         _check_choice("device", self.device, get_args(Device))
         check_range("learning_rate", self.learning_rate, 1e-8, 1)
@@ -220,7 +225,7 @@ class Linear(SequenceSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("layers", self.layers, 1)
+        check_whole("layers", self.layers, 1)
 
 
 @dataclass(frozen=True)
@@ -237,10 +242,15 @@ class Transformer(SequenceSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("layers", self.layers, 1)
-        check_range("heads", self.heads, 1)
+        check_whole("layers", self.layers, 1)
+        check_whole("heads", self.heads, 1)
         if self.dim is not None and self.dim % self.heads:
             raise SettingsError(f"expected heads that divide dim {self.dim}, got {self.heads}; choose another number")
+
+
+def _check_text(name: str, value: str | None) -> None:
+    if value is not None and not isinstance(value, str):
+        raise SettingsError(f"expected {name} as the name of a folder, got {value!r}; give a text")
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
