@@ -6,11 +6,13 @@ import errno
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog, Histories
 from driftline.data.split import global_time_fold
 from driftline.data.synthetic import baskets
@@ -33,7 +35,14 @@ def kept_in(settings: SequenceSettings, folder: Path) -> SequenceSettings:
     return replace(settings, checkpoints=str(folder))
 
 
-def killed(settings: SequenceSettings, log: EventLog, patch: pytest.MonkeyPatch, *, n_batches: int = 7) -> None:
+def killed(
+    settings: SequenceSettings,
+    log: EventLog,
+    patch: pytest.MonkeyPatch,
+    *,
+    n_batches: int = 7,
+    catalog: Catalog | None = None,
+) -> None:
     """Train, and end it in the middle of an epoch."""
     real, seen = training_module.loss_of, [0]
 
@@ -46,7 +55,7 @@ def killed(settings: SequenceSettings, log: EventLog, patch: pytest.MonkeyPatch,
     with patch.context() as patched:
         patched.setattr(training_module, "loss_of", dying)
         with pytest.raises(Killed):
-            settings.fit(log, seed=2)
+            settings.fit(log, catalog=catalog, seed=2)
 
 
 @pytest.mark.parametrize("name", list(SETTINGS))
@@ -86,7 +95,7 @@ def test_a_damaged_checkpoint_says_what_to_do(
     killed(settings, basket_log, monkeypatch)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(RunError, match="remove it to train from the beginning"):
+    with pytest.raises(RunError, match="remove it to start anew"):
         settings.fit(basket_log, seed=2)
 
 
@@ -131,3 +140,51 @@ def test_a_training_that_validation_had_ended_does_not_go_on(tmp_path: Path, mon
     assert again.training == whole.training  # type: ignore[attr-defined]
     asked = fold.stop.histories
     np.testing.assert_array_equal(again.score(asked), whole.score(asked))
+
+
+def test_a_checkpoint_whose_bytes_were_altered_is_refused(
+    basket_log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Still a readable file: only its checksum tells."""
+    settings = kept_in(SETTINGS["all items"], tmp_path)
+    killed(settings, basket_log, monkeypatch)
+    (file,) = tmp_path.iterdir()
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(RunError, match="got an altered one; remove it"):
+        settings.fit(basket_log, seed=2)
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("other", [{"dim": 6}, {"repeats": "allow"}, {"negatives": 6}])
+def test_a_checkpoint_of_another_shape_is_refused(
+    other: dict[str, Any], basket_log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it would be under the name of another training."""
+    settings = kept_in(replace(SETTINGS["all items"], repeats="exclude"), tmp_path / "one")
+    killed(settings, basket_log, monkeypatch)
+    killed(kept_in(replace(settings, **other), tmp_path / "two"), basket_log, monkeypatch)
+    (file,) = (tmp_path / "one").iterdir()
+    (strange,) = (tmp_path / "two").iterdir()
+    strange.replace(file)
+    with pytest.raises(RunError, match="got one of another network"):
+        settings.fit(basket_log, seed=2)
+    assert file.exists()
+
+
+def test_with_other_attributes_it_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An items table that was corrected after the kill, down to another number of attributes."""
+    dataset = baskets(n_users=40, n_items=24, n_visits=9, seed=3).dataset
+    topics = dataset.catalog.topics
+    fewer = replace(dataset.catalog, topics=topics[:, :2], topic_names=dataset.catalog.topic_names[:2])
+    settings = kept_in(replace(SETTINGS["all items"], attributes=True), tmp_path)
+    with monkeypatch.context() as patched:
+        killed(settings, dataset.log, patched, catalog=dataset.catalog)
+    (left,) = tmp_path.iterdir()
+    again, anew = (
+        one.fit(dataset.log, catalog=fewer, seed=2) for one in (settings, replace(settings, checkpoints=None))
+    )
+    assert left.exists()
+    asked = dataset.log.history(dataset.log.users[0], before=dataset.log.last_us)
+    np.testing.assert_array_equal(again.score(asked), anew.score(asked))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from scipy import sparse
 from torch import Tensor
 
 from driftline.data.files import replace_bytes
@@ -31,19 +33,30 @@ class Checkpoint:
     file: Path
 
     @classmethod
-    def of(cls, settings: SequenceSettings, windows: Steps, seed: int, *, judged: bool) -> Checkpoint | None:
+    def of(
+        cls,
+        settings: SequenceSettings,
+        windows: Steps,
+        seed: int,
+        *,
+        judged: bool,
+        attributes: sparse.csr_matrix | None = None,
+    ) -> Checkpoint | None:
         """The checkpoint of this training; None where no folder is set."""
         if settings.checkpoints is None:
             return None
         told = {key: value for key, value in asdict(settings).items() if key not in _ASIDE}
         digest = hashlib.sha256(json.dumps([settings.name, told, seed, judged], sort_keys=True).encode())
-        for part in (windows.item, windows.step, windows.sequence, windows.time_us):
+        shared = () if attributes is None else (attributes.data, attributes.indices, attributes.indptr)
+        for part in (windows.item, windows.step, windows.sequence, windows.time_us, *shared):
             digest.update(np.ascontiguousarray(part).tobytes())
         return cls(Path(settings.checkpoints) / f"{settings.name}-{digest.hexdigest()[:16]}.safetensors")
 
     def save(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Write it whole or not at all; SaveError where it cannot be written, and the one before stays."""
-        replace_bytes(self.file, save(dict(tensors), metadata={"facts": json.dumps(facts)}))
+        told = json.dumps(facts)
+        metadata = {"facts": told, "checksum": _checksum(tensors, told)}
+        replace_bytes(self.file, save(dict(tensors), metadata=metadata))
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What was saved; None where nothing was. RunError where the file is damaged."""
@@ -51,16 +64,31 @@ class Checkpoint:
             return None
         try:
             with safe_open(self.file, framework="pt") as opened:
-                facts = json.loads((opened.metadata() or {})["facts"])
-                return {name: opened.get_tensor(name) for name in opened.keys()}, facts  # noqa: SIM118  # no mapping
-        except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-            raise RunError(
-                f"expected a whole checkpoint in {self.file}, got {error}; remove it to train from the beginning"
-            ) from error
+                metadata = opened.metadata() or {}
+                told, checksum = metadata["facts"], metadata["checksum"]
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # no mapping
+        except (OSError, SafetensorError, KeyError) as error:
+            raise self.unfit(f"{error!r}") from error
+        if _checksum(tensors, told) != checksum:
+            raise self.unfit("an altered one")
+        return tensors, json.loads(told)
+
+    def unfit(self, what: str) -> RunError:
+        """The error where the file is not one that this training can go on from."""
+        return RunError(f"expected a checkpoint of this training in {self.file}, got {what}; remove it to start anew")
 
     def forget(self) -> None:
         """Training is over: what it would go on from is not needed."""
         self.file.unlink(missing_ok=True)
+
+
+def _checksum(tensors: Mapping[str, Tensor], facts: str) -> str:
+    """Of names, shapes and bytes: weights have no grammar that a damaged one would break."""
+    crc = zlib.crc32(facts.encode())
+    for name in sorted(tensors):
+        crc = zlib.crc32(f"{name} {tuple(tensors[name].shape)}".encode(), crc)
+        crc = zlib.crc32(tensors[name].contiguous().numpy().data, crc)
+    return f"{crc:08x}"
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, name: str) -> dict[str, Tensor]:

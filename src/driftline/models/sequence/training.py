@@ -88,7 +88,9 @@ def train(
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("expected a GPU for device cuda, found none; leave device at cpu")
     network.to(settings.device)
-    run = _Run(network, settings, Checkpoint.of(settings, windows, seed, judged=judge is not None), negatives)
+    attributes = None if network.shared is None else network.shared.attributes
+    checkpoint = Checkpoint.of(settings, windows, seed, judged=judge is not None, attributes=attributes)
+    run = _Run(network, settings, checkpoint, negatives)
     clock = _Clock(settings.minutes)
     meter = _Meter(_label(settings, negatives), settings.epochs * n_asked(windows), n_asked(windows), progress)
     stopped: Ended = "epochs"
@@ -219,11 +221,17 @@ class _Run:
         self.checkpoint.save({name: value.cpu().contiguous() for name, value in tensors.items()}, facts)
 
     def resume(self) -> None:
-        """Go on from the checkpoint, where there is one."""
+        """Go on from the checkpoint, where there is one; RunError where it is damaged or of another network."""
         found = self.checkpoint.load() if self.checkpoint else None
-        if found is None:
+        if self.checkpoint is None or found is None:
             return
-        tensors, facts = found
+        try:
+            self._take(*found)
+        except (KeyError, RuntimeError) as error:
+            raise self.checkpoint.unfit(f"one of another network ({error})") from error
+
+    def _take(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Stand where `keep` stood."""
         self.network.load_state_dict(_under("network", tensors))
         self.optimizer.restore(tensors)
         if self.average:
