@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from driftline.data.events import EventLog, Histories
-from driftline.models.sequence import GRU
+from driftline.models.sequence import GRU, sampling
 from driftline.models.sequence.batches import Batch, batch_of, batches
 from driftline.models.sequence.network import Network
 from driftline.models.sequence.sampling import MOST_ITEMS, NEVER, SAMPLE, Negatives, negatives_of
@@ -104,3 +104,13 @@ def test_a_sampled_training_learns_what_a_whole_one_learns(basket_log: EventLog,
     assert np.corrcoef(whole.ravel(), sampled.score(everyone).ravel())[0, 1] > 0.8
     assert sampled.training.sampled == 8  # type: ignore[attr-defined]
     assert said == {"train gru (steps, 8 of 24 items a batch)"}
+
+
+def test_above_so_many_items_a_sample_is_taken_and_said(basket_log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the facts of the training, and in what progress is called; nothing is set."""
+    monkeypatch.setattr(sampling, "MOST_ITEMS", 20)
+    monkeypatch.setattr(sampling, "SAMPLE", 6)
+    said: set[str] = set()
+    fitted = GRU(dim=4, epochs=1).fit(basket_log, progress=lambda _done, _total, what: said.add(what))
+    assert fitted.training.sampled == 6  # type: ignore[attr-defined]
+    assert said == {"train gru (steps, 6 of 24 items a batch)"}
