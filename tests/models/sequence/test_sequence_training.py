@@ -234,3 +234,16 @@ def test_threads_are_those_that_were_asked_for_and_given_back(basket_log: EventL
             seen.append(torch.get_num_threads())
     assert seen == [3, 1]
     assert torch.get_num_threads() == before
+
+
+def test_above_so_many_items_vectors_start_at_random_numbers(
+    basket_log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starts(**more: str) -> np.ndarray:
+        settings = GRU(dim=4, epochs=1, learning_rate=1e-8, **more)
+        return settings.fit(basket_log, seed=0).network.items.detach().numpy()
+
+    latent, random = starts(), starts(start="random")
+    assert np.abs(latent - random).max() > 1e-3
+    monkeypatch.setattr("driftline.models.sequence.fitting.MOST_FACTORED", 1)
+    np.testing.assert_allclose(starts(), random, atol=1e-6)

@@ -30,6 +30,9 @@ from driftline.models.sequence.training import Judge, Training, own_randomness, 
 from driftline.models.sequence.updating import TAIL
 from driftline.types import Progress
 
+MOST_FACTORED = 500_000
+"""With more items than this vectors start at random numbers: a latent model of two million is minutes and 10 GB."""
+
 VALIDATION_QUERIES = 3_000
 """How many questions stop training at most: a second of scoring after each epoch."""
 
@@ -98,7 +101,7 @@ def _starting_vectors(
     settings: SequenceSettings, events: EventLog, known: NDArray[np.int32], rng: np.random.Generator
 ) -> Vectors:
     dim = settings.dim or NARROW
-    if settings.start == "random":
+    if settings.start == "random" or len(known) > MOST_FACTORED:
         return random_vectors(len(known), dim, rng)
     return latent_vectors(Visits.of(events), events.n_items, dim, rng)[known]
 

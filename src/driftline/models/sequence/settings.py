@@ -48,8 +48,8 @@ class SequenceSettings(ABC):
     (None: over all; 0: it does not fall).
     `dropout` is of what the read-out reads and, in models of `layers`, of what each adds; None takes .4, or .5 from
     width 128 on. Training cuts long histories into windows of `max_length` moments. `start` says where item vectors
-    begin: at the latent model (`svd`) or at random numbers. With `attributes` items that have some in common share
-    vectors; None takes them where the catalog has them.
+    begin: at the latent model (`svd`; above 500,000 items not that either) or at random numbers. With `attributes`
+    items that have some in common share vectors; None takes them where the catalog has them.
     Where `repeats` are allowed, having had an item counts for it; None takes what validation asks, or what is the norm
     in the log. `negatives` asks each batch of so many sampled items (0: of all; None: of all up to 50,000). `precision`
     is that of the large products, `device` where they are computed, `threads` how many cores compute them. `minutes`
