@@ -10,6 +10,7 @@ import pytest
 
 from driftline.cli import main
 from driftline.cli.evaluate import read_seeds
+from driftline.data.synthetic import drifting
 from driftline.errors import RequestError
 
 
@@ -92,7 +93,7 @@ def test_an_order_without_times_is_evaluated_by_last_item_and_refuses_the_other(
     [
         (["--models", "oracle"], "expected models among"),
         (["--models", ","], "expected --models"),
-        (["--task", "forecast"], "expected --task next-item"),
+        (["--task", "churn"], "expected --task next-item or forecast"),
         (["--protocol", "random"], "expected --protocol last-item or global-time"),
         (["--tie", "coin"], "expected --tie file or hash"),
         (["--seeds", "0"], "at least one seed"),
@@ -142,3 +143,33 @@ def test_a_disk_that_fills_names_the_file_and_keeps_what_was_there(driftline, sh
     assert "figures.json: No space left" in err
     assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
     assert out.read_text(encoding="utf-8") == "before"
+
+
+def test_a_forecast_is_one_document_or_a_table(driftline, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drift")
+    dataset = drifting(n_users=220).dataset
+    log, topics = dataset.log, dataset.catalog.topics
+    topic = np.asarray(topics.argmax(axis=1)).ravel()
+    events = zip(log.user_row, log.item_row, log.time_us // 1_000_000, strict=True)
+    rows = "\n".join(f"u{user},i{item},{time}" for user, item, time in events)
+    (folder / "events.csv").write_text(f"user_id,item_id,time\n{rows}\n")
+    items = "\n".join(f"i{item},t{one}" for item, one in enumerate(topic))
+    (folder / "items.csv").write_text(f"item_id,topics\n{items}\n")
+    code, out, err = driftline("evaluate", folder, "--task", "forecast", "--horizon", "14d", "--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert (document["task"], document["horizon"], document["protocol"]) == ("forecast", "14d", "rolling-origin")
+    assert document["best_baseline"] in document["models"]
+
+
+def test_options_that_do_not_belong_to_a_task_are_refused(driftline, shop):
+    for options, said in (
+        (("--task", "forecast", "--models", "gru"), "--models with --task next-item"),
+        (("--horizon", "7d"), "--horizon with --task forecast"),
+        (("--task", "forecast", "--horizon", "0d"), "horizon"),
+        (("--task", "forecast", "--horizon", "7d"), "at least 100 users"),
+    ):
+        code, out, err = driftline("evaluate", shop, *options)
+        assert code in (1, 2)
+        assert (out, err.count("\n")) == ("", 1)
+        assert said in err

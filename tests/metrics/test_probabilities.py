@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.metrics.binary import auc, brier, expected_calibration_error, log_loss
-from driftline.metrics.distributions import brier_score, js_divergence, log_score
+from driftline.metrics.distributions import (
+    beta_binomial,
+    brier_score,
+    js_divergence,
+    log_score,
+    randomised_pit,
+    topic_ndcg,
+)
 
 
 def test_log_loss_is_the_mean_surprise_of_what_happened():
@@ -72,3 +79,35 @@ def test_fewer_bins_let_gaps_on_both_sides_cancel():
     p, y = np.array([0.1, 0.3]), np.array([1.0, 0.0])
     assert expected_calibration_error(p, y, n_bins=2) == pytest.approx(0.3)
     assert expected_calibration_error(p, y) == pytest.approx(0.6)
+
+
+def test_topics_in_the_order_of_what_came_have_ndcg_one_and_the_other_order_what_the_formula_gives():
+    counts = np.array([[3.0, 1.0, 0.0]])
+    assert topic_ndcg(np.array([[0.6, 0.3, 0.1]]), counts)[0] == pytest.approx(1)
+    ideal = 0.75 + 0.25 / math.log2(3)
+    assert topic_ndcg(np.array([[0.1, 0.3, 0.6]]), counts)[0] == pytest.approx(
+        (0.25 / math.log2(3) + 0.75 / math.log2(4)) / ideal
+    )
+
+
+def test_the_beta_binomial_is_that_of_scipy_and_sums_to_one():
+    from scipy.stats import betabinom
+
+    n = np.arange(8)
+    chances = beta_binomial(n, np.full(8, 7.0), np.full(8, 1.5), np.full(8, 4.0))
+    np.testing.assert_allclose(chances, betabinom(7, 1.5, 4.0).pmf(n))
+    assert chances.sum() == pytest.approx(1)
+
+
+def test_the_pit_is_uniform_for_a_true_forecast_and_not_for_one_that_is_too_sure():
+    rng = np.random.default_rng(0)
+    mean, strength, n = np.array([0.6, 0.3, 0.1]), 5.0, 4000
+    counts = np.array([rng.multinomial(rng.integers(1, 30), rng.dirichlet(strength * mean)) for _ in range(n)], float)
+    p = np.tile(mean, (n, 1))
+    query, pit = randomised_pit(p, counts, np.full(n, strength), rng)
+    assert len(pit) == 3 * n
+    assert query[-1] == n - 1
+    assert np.mean((pit >= 0.05) & (pit <= 0.95)) == pytest.approx(0.9, abs=0.015)
+    assert np.abs(np.sort(pit) - np.linspace(0, 1, len(pit))).max() < 0.02
+    sure = randomised_pit(p, counts, np.full(n, np.inf), rng)[1]
+    assert np.mean((sure >= 0.05) & (sure <= 0.95)) < 0.8

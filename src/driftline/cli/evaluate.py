@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from driftline.evaluation.compare import Evaluation
     from driftline.learning.settings import FitSettings
 
-TASK = "next-item"
+TASKS = ("next-item", "forecast")
+HORIZON = "next-20"
 
 
 @app.command()
@@ -29,7 +30,10 @@ def evaluate(
         str | None,
         typer.Option("--protocol", help="global-time (the default where there are times) or last-item, as papers do."),
     ] = None,
-    task: Annotated[str, typer.Option("--task", help="What is predicted: next-item.")] = TASK,
+    task: Annotated[str, typer.Option("--task", help="What is predicted: next-item or forecast.")] = TASKS[0],
+    horizon: Annotated[
+        str | None, typer.Option("--horizon", help="With --task forecast: 7d, 28d, next-20 (the default) and so on.")
+    ] = None,
     models: Annotated[
         str | None, typer.Option("--models", help="Short names with commas between, or all; default: the blend's arms.")
     ] = None,
@@ -41,28 +45,63 @@ def evaluate(
     out: Annotated[Path | None, typer.Option("--out", help="Write the JSON document into a file as well.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Fit models on the past and see how well they rank what came next, with intervals and paired differences."""
-    from driftline.data.files import replace_text
+    """Fit models on the past and see how well they foretell what came next, with intervals and paired differences."""
     from driftline.data.reading import read_dataset
     from driftline.learning.settings import read_settings
 
-    _require("--task", task, (TASK,))
+    _require("--task", task, TASKS)
     _require("--tie", tie, ("file", "hash"))
     if out is not None:
         _require_writable(out)
     settings = read_settings(config, size=size, minutes=minutes)
     chosen = read_seeds(seeds, settings.seed)
+    if task == "forecast":
+        _refuse_with_forecast({"--protocol": protocol, "--models": models})
+        _forecast(folder, horizon or HORIZON, chosen[0], settings.clean, out, as_json=as_json)
+        return
+    if horizon is not None:
+        raise RequestError(f"expected --horizon with --task forecast, got it with --task {task}")
     with progress_bar() as progress:
         dataset = read_dataset(folder, clean=settings.clean)
         protocol = _protocol(dataset, protocol)
         found = _run(dataset, settings, models, protocol, chosen, tie, progress)
     document = found.as_json()
-    if out:
-        replace_text(out, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+    _write(document, out)
     if as_json:
         print_json(document)
     else:
         _print(found, order_only=dataset.order_only)
+
+
+def _forecast(folder: Path, horizon: str, seed: int, clean: Any, out: Path | None, *, as_json: bool) -> None:
+    """The table of one horizon."""
+    from driftline.data.reading import read_dataset
+    from driftline.evaluation.forecasting import evaluate_forecast
+    from driftline.evaluation.report import forecast_report
+    from driftline.interest.horizons import Horizon
+
+    asked = Horizon.parse(horizon)
+    found = evaluate_forecast(read_dataset(folder, clean=clean), asked, seed=seed)
+    document = found.as_json()
+    _write(document, out)
+    if as_json:
+        print_json(document)
+    else:
+        console.print(forecast_report(found))
+
+
+def _refuse_with_forecast(given: dict[str, str | None]) -> None:
+    """A forecast has a protocol of its own, and all baselines stand in its table."""
+    for option, value in given.items():
+        if value is not None:
+            raise RequestError(f"expected {option} with --task next-item alone, got {value} with --task forecast")
+
+
+def _write(document: dict[str, Any], out: Path | None) -> None:
+    from driftline.data.files import replace_text
+
+    if out is not None:
+        replace_text(out, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
 def read_seeds(text: str, first: int = 0) -> tuple[int, ...]:

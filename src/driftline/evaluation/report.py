@@ -8,6 +8,7 @@ from rich.text import Text
 
 from driftline.evaluation.compare import Evaluation
 from driftline.evaluation.figures import COVERAGE, DIVERSITY, NOVELTY, Figures
+from driftline.evaluation.forecasting import LEAST_PAIRS, ForecastEvaluation
 from driftline.metrics.bootstrap import Estimate
 
 SORT_BY = "ndcg@10"
@@ -102,6 +103,54 @@ def what_it_means(evaluation: Evaluation) -> list[str]:
     lines.append(f"warm, cold: {SORT_BY} where the item has, or has not, an event in training")
     lines.append(f"slates of 10: diversity is 1 - cosine of the items' {evaluation.distance}, novelty is in bits")
     return lines
+
+
+def forecast_report(found: ForecastEvaluation) -> RenderableType:
+    """What was asked of a forecast, every baseline beside it, and what the difference is worth; fits in 80 columns."""
+    return Group(
+        *(Text(line) for line in _forecast_asked(found)),
+        Text(),
+        _forecast_table(found),
+        Text(),
+        *_forecast_worth(found),
+    )
+
+
+def _forecast_asked(found: ForecastEvaluation) -> list[str]:
+    data = found.data
+    learned = f"before {data['cutoff']}" if data["cutoff"] else "of the other half of the users"
+    origins = f"{found.origins} origins" if found.origins else f"origins after every {found.horizon.events} events"
+    return [
+        f"{data['name']}: {data['users']:,} users, {data['events']:,} events, {data['topics']} topics",
+        f"forecast of {found.horizon}; {data['learned_events']:,} events {learned} teach",
+        f"users asked: {found.users:,}, windows: {found.windows:,}, {origins}",
+    ]
+
+
+def _forecast_table(found: ForecastEvaluation) -> Table:
+    table = _table("model", "nats", "js", "ndcg@10", "coverage@90", "skill")
+    for name in sorted(found.models, key=lambda one: found.models[one]["log_score"].value):
+        row = found.models[name]
+        tied = name != found.best and found.versus[name][found.best]["log_score"].holds_zero
+        cells = (_plain(row["log_score"], ".4f"), _plain(row["js"], ".4f"), _plain(row["ndcg@10"], ".4f"))
+        covered = _plain(row["coverage@90"], ".1%") if found.pairs[name] >= LEAST_PAIRS else "few pairs"
+        skill = "best baseline" if name == found.best else _skill(row["skill"])
+        table.add_row(f"{TIED if tied else ' '} {name}", *cells, covered, skill)
+    return table
+
+
+def _forecast_worth(found: ForecastEvaluation) -> list[str]:
+    weights = sorted(found.weights.items(), key=lambda pair: -pair[1])
+    return [
+        f"{TIED} tied with the best baseline ({found.best}) in nats per event; lower nats and js are better",
+        "skill: 1 - nats / nats of the best baseline, with its 95 % interval over users",
+        "coverage@90: how often what came lies in the 90 % interval, topics of ≥ 5 %",
+        "driftline: " + " · ".join(f"{name} {weight:.0%}" for name, weight in weights),
+    ]
+
+
+def _skill(one: Estimate) -> str:
+    return f"{one.value:+.2%} [{one.low:+.2%}, {one.high:+.2%}]"
 
 
 def difference(evaluation: Evaluation, a: str, b: str, metric: str = SORT_BY) -> str:

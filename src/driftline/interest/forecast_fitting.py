@@ -45,8 +45,8 @@ def fit_horizon(
     experts = choose_experts(log, topics, dynamics, asked)
     view = _View(log, topics, dynamics, experts, asked)
     gate = _choose_gate(view, seed=seed)
-    a, b = _fit_concentration(view, gate)
-    return HorizonModel(horizon, experts, gate, (a, b), _fit_pace(view, horizon), _scores(view, gate))
+    spread = fit_concentration(asked, view.mixed(gate), view.n_faded)
+    return HorizonModel(horizon, experts, gate, spread, _fit_pace(view, horizon), _scores(view, gate))
 
 
 def choose_experts(log: EventLog, topics: Topics, dynamics: Dynamics, asked: Questions) -> tuple[Expert, ...]:
@@ -168,13 +168,15 @@ def _fit_gate(view: _View, part: NDArray[np.bool_], ridge: float) -> Counts:
     return np.asarray(found.x, np.float64).reshape(start.shape)
 
 
-def _fit_concentration(view: _View, gate: Counts) -> tuple[float, float]:
-    """The concentration, `a` and `b`, under which the counts that came are likeliest."""
-    share = view.mixed(gate)
+def fit_concentration(asked: Questions, share: NDArray[np.float64], n_known: Counts) -> tuple[float, float]:
+    """The concentration, `a` and `b`, under which the counts that came are likeliest.
+
+    `share` [n_pairs] is what was forecast, `n_known` [n_queries] how many events it was read from.
+    """
 
     def loss(ab: NDArray[np.float64]) -> float:
-        concentration = concentrations_of((float(ab[0]), float(ab[1])), view.n_faded)
-        return -multinomial_likelihood(view.asked, share, concentration) + 1e-4 * float(ab @ ab)
+        concentration = concentrations_of((float(ab[0]), float(ab[1])), n_known)
+        return -multinomial_likelihood(asked, share, concentration) + 1e-4 * float(ab @ ab)
 
     found = minimize(loss, np.array([2.0, 0.3]), method="Nelder-Mead", options={"maxiter": 200, "xatol": 1e-2})
     return float(found.x[0]), float(found.x[1])

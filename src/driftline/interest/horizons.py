@@ -12,7 +12,7 @@ from driftline.data.events import EventLog, Histories, histories
 from driftline.errors import RequestError
 from driftline.interest.fitting import Questions, questions, within_budget
 from driftline.interest.topics import Topics
-from driftline.types import US_PER_DAY, Times, parse_duration
+from driftline.types import US_PER_DAY, Rows, Times, parse_duration
 
 N_ORIGINS = 8
 USED_SHARE = 0.5
@@ -83,6 +83,22 @@ def ask_at(log: EventLog, topics: Topics, origins: Times, length_us: int, *, see
     counted = np.flatnonzero((now.lengths > 0) & (then.end > now.end))
     chosen = within_budget(counted, now.lengths[counted], seed=seed)
     return _asked(log, topics, now.end[chosen], then.end[chosen], now.at_us[chosen], seed=seed)
+
+
+def ask_next(log: EventLog, topics: Topics, n: int, users: Rows, *, seed: int = 0) -> Questions:
+    """What some users did in their next `n` events, asked after their first n, 2 n, 3 n … events.
+
+    An origin inside a moment is moved behind it; a user counts there with n events left.
+    """
+    place = np.arange(len(log)) - log.user_offsets[log.user_row]
+    length = np.diff(log.user_offsets)[log.user_row]
+    begins = np.searchsorted(log.moment, log.moment) == np.arange(len(log))
+    able = np.isin(log.user_row, users) & begins & (place >= n) & (place + n <= length)
+    candidates = np.flatnonzero(able)
+    key = log.user_row[candidates].astype(np.int64) * (int(place.max(initial=0)) // n + 2) + place[candidates] // n
+    first = candidates[np.unique(key, return_index=True)[1]]
+    chosen = within_budget(first, place[first], seed=seed)
+    return _asked(log, topics, chosen, chosen + n, log.time_us[chosen], seed=seed)
 
 
 def _origins(log: EventLog, days: float) -> Times:

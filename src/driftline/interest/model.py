@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
 
 from driftline.data.catalog import Catalog
-from driftline.data.events import EventLog
+from driftline.data.events import EventLog, Histories
 from driftline.errors import RequestError, RunError
 from driftline.interest.dynamics import Dynamics, span_days
 from driftline.interest.experts import Expert, gate_features, history_age_days, idle_us, promised_events, scale_days
@@ -33,6 +35,20 @@ SPAN_OF_HORIZON = 4.0
 MOST_LISTED = 20
 OTHER = "other"
 DEFAULT_CONCENTRATION = (2.0, 0.3)
+
+
+class Distributions(NamedTuple):
+    """Forecasts of n histories: `shares` [n, n_topics], `concentration` [n] and `n_events` [n] as in `Forecast`.
+
+    `weights` [n, n_experts] are those of `experts`; `fitted` names the fitted horizon that answered, if one did.
+    """
+
+    shares: Counts
+    concentration: Counts
+    n_events: NDArray[np.int64]
+    weights: Counts
+    experts: tuple[str, ...]
+    fitted: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,26 +88,36 @@ class InterestModel:
 
     def distribution(self, log: EventLog, past: Past, horizon: Horizon) -> tuple[Forecast, str | None]:
         """The forecast behind `forecast`, and the fitted horizon that it used (None: nothing could be fitted)."""
+        found = self.distributions(log, past.asked, horizon)
+        weights = {name: float(weight) for name, weight in zip(found.experts, found.weights[0], strict=True)}
+        one = Forecast(found.shares[0], float(found.concentration[0]), int(found.n_events[0]), weights)
+        return one, found.fitted
+
+    def distributions(self, log: EventLog, asked: Histories, horizon: Horizon) -> Distributions:
+        """The forecasts of many histories, each at its moment; of `log` only what is before that is read."""
         if self.dynamics.order_only and horizon.days is not None:
             raise RequestError(f"expected a horizon such as next-20 for data without times, got {horizon}")
         model, fitted = self._model_for(horizon)
-        counts = [self._counts(past, expert) for expert in model.experts]
-        n_faded = np.array([counts[0].sum()])
-        prior = self.dynamics.priors(log, self.topics, past.asked.at_us)[0]
-        by_expert = np.stack(
-            [expert.shares(own, own.sum(), prior) for expert, own in zip(model.experts, counts, strict=True)]
+        evidence = Evidence.of(asked, self.dynamics.ratings)
+        main = model.experts[0].half_life or self.dynamics.half_life
+        n_faded = _totals(evidence.counts(self.topics, main))
+        prior = self.dynamics.priors(log, self.topics, asked.at_us)
+        idle = idle_us(asked, order_only=self.dynamics.order_only)
+        weights = model.weights(gate_features(n_faded, idle, scale_days(model.experts)))
+        shares = np.zeros_like(prior)
+        for place, expert in enumerate(model.experts):
+            counts = evidence.counts(self.topics, expert.half_life or main)
+            total = _totals(counts)[:, None]
+            shares += weights[:, place, None] * expert.shares(counts.toarray(), total, prior)
+        promised = promised_events(n_faded, model.experts, history_age_days(asked), horizon)
+        return Distributions(
+            shares / shares.sum(axis=1, keepdims=True),
+            model.concentrations(n_faded),
+            np.array([model.expected_events(float(one)) for one in promised]),
+            weights,
+            tuple(str(expert) for expert in model.experts),
+            fitted,
         )
-        idle = idle_us(past.asked, order_only=self.dynamics.order_only)
-        weights = model.weights(gate_features(n_faded, idle, scale_days(model.experts)))[0]
-        promised = promised_events(n_faded, model.experts, history_age_days(past.asked), horizon)
-        shares = weights @ by_expert
-        found = Forecast(
-            shares / shares.sum(),
-            float(model.concentrations(n_faded)[0]),
-            model.expected_events(float(promised[0])),
-            {str(expert): float(weight) for expert, weight in zip(model.experts, weights, strict=True)},
-        )
-        return found, fitted
 
     def save(self, folder: Path) -> None:
         """Write topics, dynamics and forecasts into a folder, as JSON and NPZ; SaveError where that fails."""
@@ -116,11 +142,6 @@ class InterestModel:
         if close is None or not np.isfinite(close.horizon.distance(horizon)):
             return _plain(self.dynamics, horizon), None
         return replace(close, horizon=horizon), str(close.horizon)
-
-    def _counts(self, past: Past, expert: Expert) -> Counts:
-        half_life = expert.half_life or self.dynamics.half_life
-        evidence = Evidence.of(past.asked, self.dynamics.ratings)
-        return np.asarray(evidence.counts(self.topics, half_life).toarray()[0], np.float64)
 
 
 def fit_interest_model(
@@ -147,6 +168,10 @@ def _can_fit(horizon: Horizon, log: EventLog, *, order_only: bool) -> bool:
     if horizon.days is None:
         return True
     return not order_only and horizon.days * SPAN_OF_HORIZON <= span_days(log)
+
+
+def _totals(counts: sparse.csr_matrix) -> Counts:
+    return np.asarray(counts.sum(axis=1), np.float64).ravel()
 
 
 def _plain(dynamics: Dynamics, horizon: Horizon) -> HorizonModel:

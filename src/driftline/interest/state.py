@@ -12,6 +12,7 @@ gives what the batch over whole histories gives (`states_of`, a test holds them 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,14 @@ from driftline.interest.topics import Topics
 from driftline.types import ALWAYS, US_PER_DAY
 
 Counts = NDArray[np.float64]
+
+
+class Fading(Protocol):
+    """What is left of an event as it grows old."""
+
+    def remaining(self, age_us: NDArray[np.int64], age_events: NDArray[np.int64]) -> Counts:
+        """What is left of a count of that age, from 0 to 1."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -134,9 +143,9 @@ class Evidence:
         age_us = histories.at_us[query] - log.time_us[row]
         return cls(histories, row, query, weights[row], age_us, _events_since(histories, row, query))
 
-    def counts(self, topics: Topics, half_life: HalfLife) -> sparse.csr_matrix:
+    def counts(self, topics: Topics, fading: Fading) -> sparse.csr_matrix:
         """Decayed pseudo-counts of each query; shape [n_queries, n_topics]."""
-        worth = self.weight * half_life.remaining(self.age_us, self.age_events)
+        worth = self.weight * fading.remaining(self.age_us, self.age_events)
         ends = np.concatenate([[0], np.cumsum(self.histories.lengths)])
         shape = (len(self.histories), max(self.histories.log.n_items, 1))
         # An item may stand in a row more than once: the product adds them up, and sorting would cost more than it.

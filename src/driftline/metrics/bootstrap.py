@@ -70,6 +70,11 @@ def estimate(value: float, draws: NDArray[np.float64], *, level: float = 0.95, s
     return Estimate(value, float(low), float(high), spread)
 
 
+def estimates(values: NDArray[np.float64], draws: NDArray[np.float64], *, level: float = 0.95) -> list[Estimate]:
+    """One estimate for each of `values` [n], from the columns of `draws` [n_resamples, n]."""
+    return [estimate(float(one), draws[:, place], level=level) for place, one in enumerate(values)]
+
+
 def paired_difference(
     a: NDArray[np.float64],
     b: NDArray[np.float64],
