@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from driftline.data.events import histories
+from driftline.data.synthetic import drifting, still
+from driftline.interest.dynamics import default_dynamics
 from driftline.interest.experts import Expert, gate_features, history_age_days, idle_us, promised_events
+from driftline.interest.forecast import HorizonModel
+from driftline.interest.forecast_fitting import fit_horizon
 from driftline.interest.horizons import Horizon
+from driftline.interest.learned import find_topics
 from driftline.interest.state import HalfLife
 from driftline.types import US_PER_DAY
 
@@ -40,3 +47,23 @@ def test_without_fading_the_rate_is_over_the_whole_history_and_over_a_day_at_lea
     experts = (Expert(HalfLife(days=np.inf)),)
     found = promised_events(np.array([12.0, 3.0]), experts, np.array([24.0, 1 / 24]), Horizon(days=2.0))
     assert found.tolist() == [1, 6]
+
+
+def test_an_expert_is_drawn_to_everybody_by_its_strength_and_always_by_what_is_common():
+    """3 of 4 events, 4 more of everybody's at a half each: 5/8; then a fifth of everybody's: 5/8 · .8 + .5 · .2."""
+    expert = Expert(HalfLife(days=10.0), prior_strength=4.0, common=0.2)
+    shares = expert.shares(np.array([[3.0, 1.0]]), np.array([[4.0]]), np.array([[0.5, 0.5]]))
+    np.testing.assert_allclose(shares, [[0.6, 0.4]])
+    nobody = expert.shares(np.zeros((1, 2)), np.zeros((1, 1)), np.array([[0.9, 0.1]]))
+    np.testing.assert_allclose(nobody, [[0.9, 0.1]])
+
+
+def test_where_interest_moves_on_a_part_is_always_everybodys_and_where_it_is_still_none_is():
+    """In a drifting world E[m(t + d)] = 2^(-d/h) m(t) + (1 - 2^(-d/h)) / n: no length of history makes up for that."""
+    for make, drawn in ((drifting, True), (still, False)):
+        dataset = make(n_users=150, n_events=150).dataset
+        topics = find_topics(dataset.log, dataset.catalog)
+        model = fit_horizon(dataset.log, topics, default_dynamics(dataset.log, topics), Horizon(days=28.0))
+        assert model is not None
+        assert (model.experts[0].common > 0) is drawn
+        assert HorizonModel.from_json(json.loads(json.dumps(model.as_json()))).experts == model.experts

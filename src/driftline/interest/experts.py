@@ -16,16 +16,22 @@ N_FEATURES = 3
 
 @dataclass(frozen=True)
 class Expert:
-    """The mix of a user at one half-life, drawn toward everybody's; without a half-life, everybody's itself."""
+    """The mix of a user at one half-life, drawn toward everybody's; without a half-life, everybody's itself.
+
+    By `prior_strength` less the more events there are; by `common` always: a part of what comes next is of the moment
+    and not of the user, however well known.
+    """
 
     half_life: HalfLife | None = None
     prior_strength: float = 1.0
+    common: float = 0.0
 
     def shares(self, counts: Counts, total: Counts, prior: Counts) -> Counts:
-        """`(s + strength · g) / (Σ s + strength)`, from entries of counts and prior that broadcast with totals."""
+        """`(1 - common) · (s + strength · g) / (Σ s + strength) + common · g`; s and g broadcast with totals."""
         if self.half_life is None:
             return prior
-        return np.asarray((counts + self.prior_strength * prior) / (total + self.prior_strength), np.float64)
+        own = (counts + self.prior_strength * prior) / (total + self.prior_strength)
+        return np.asarray((1 - self.common) * own + self.common * prior, np.float64)
 
     def __str__(self) -> str:
         """Words for a table."""

@@ -62,7 +62,11 @@ class HorizonModel:
         return {
             "horizon": str(self.horizon),
             "experts": [
-                {"half_life": one.half_life and half_life_json(one.half_life), "prior_strength": one.prior_strength}
+                {
+                    "half_life": one.half_life and half_life_json(one.half_life),
+                    "prior_strength": one.prior_strength,
+                    "common": one.common,
+                }
                 for one in self.experts
             ],
             "gate": self.gate.tolist(),
@@ -76,7 +80,11 @@ class HorizonModel:
         """The value that `as_json` described; RunError where something is missing."""
         try:
             experts = tuple(
-                Expert(one["half_life"] and half_life_from(one["half_life"]), float(one["prior_strength"]))
+                Expert(
+                    one["half_life"] and half_life_from(one["half_life"]),
+                    float(one["prior_strength"]),
+                    float(one.get("common", 0.0)),
+                )
                 for one in document["experts"]
             )
             (a, b), (c, d) = document["concentration"], document["pace"]

@@ -31,6 +31,10 @@ MIN_USERS = 40
 """With fewer users than this on either side the weights stay at their start."""
 START_WEIGHT = 5.0
 """How far the expert that is best alone leads the others before anything is learned, in logits."""
+STRENGTHS = (0.3, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+COMMON = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+"""What is tried for an expert's pulls toward everybody's mix."""
+
 SURE_SHARE = 2.0
 """A gate is taken when its gain over the start, on users it was not fitted on, is so many standard errors."""
 
@@ -70,7 +74,19 @@ def choose_experts(log: EventLog, topics: Topics, dynamics: Dynamics, asked: Que
     kept = dict.fromkeys((main, shorter, whole, by_events))
     for one in kept:
         loss(one)
-    return (*(Expert(one, tried[one].prior_strength) for one in kept), Expert())
+    return (*(_drawn(evidence, topics, one, asked, prior) for one in kept), Expert())
+
+
+def _drawn(
+    evidence: Evidence, topics: Topics, half_life: HalfLife, asked: Questions, prior: NDArray[np.float64]
+) -> Expert:
+    """The expert of a half-life with the two pulls toward everybody's mix that are best together; `prior` [n_pairs]."""
+    counts = evidence.counts(topics, half_life)
+    total = np.asarray(counts.sum(axis=1), np.float64).ravel()[asked.query]
+    own = asked.at_pairs(counts)
+    options = [Expert(half_life, strength, common) for strength in STRENGTHS for common in COMMON]
+    losses = [float(asked.mean_over_users(-np.log(one.shares(own, total, prior)))) for one in options]
+    return options[int(np.argmin(losses))]
 
 
 def _shorter(main: HalfLife, options: tuple[HalfLife, ...]) -> HalfLife:
