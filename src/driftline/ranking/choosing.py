@@ -112,10 +112,11 @@ def _logit(names: Sequence[str], choices: Choices, seed: int) -> _Form:
     kept, dropped = _eliminated(names, few.scaled(scale))
     columns = _columns(kept, names)
     gains, lost = np.zeros(len(choices.chosen)), 0.0
-    for held, learn, place in choices.only(columns).halves():
-        weights = fit_weights(learn.scaled(scale[columns]))
-        utility = held.scaled(scale[columns]).candidates.features @ weights.astype(np.float32)
-        gains[place] = gains_of(utility, held)
+    for fold in (0, 1):  # one half at a time, as for the network
+        weights = fit_weights(choices.part(1 - fold, columns).scaled(scale[columns]))
+        held = choices.part(fold, columns).scaled(scale[columns])
+        utility = held.candidates.features @ weights.astype(np.float32)
+        gains[choices.chosen_of(fold)] = gains_of(utility, held)
         lost += float(held.weight.sum()) * loss_of(utility, held)
     return _form(kept, dropped, choices, gains, lost)
 
