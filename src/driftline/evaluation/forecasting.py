@@ -1,8 +1,8 @@
 """Evaluate forecasts of interests: what users did after rolling origins, against every baseline.
 
 In time: everything is learned before the last fifth of the span and asked at origins inside it, one per length of the
-horizon. In events: everything is learned from one half of the users and asked of the other, after every n events. What
-a forecast reads of a user, and of everybody, is from before its origin; what it learned is older still.
+horizon. In events: everything is learned from one half of the users, whenever they were, and asked of the other, after
+every n events. What a forecast reads of a user, and of everybody's mix, is from before its origin.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from driftline.data.events import EventLog
-from driftline.interest.dynamics import Dynamics, Tried
+from driftline.interest.dynamics import Dynamics
 from driftline.interest.experts import (
     N_FEATURES,
     Expert,
@@ -56,24 +56,20 @@ def fit_horizon(
 def choose_experts(log: EventLog, topics: Topics, dynamics: Dynamics, asked: Questions) -> tuple[Expert, ...]:
     """The half-life that is best alone, a shorter one, the whole history, the best in event time, and everybody.
 
-    Each with the prior strength that is best for it. The first is the exponentially weighted baseline.
+    Half-lives are chosen with a prior strength alone; each kept then gets the two pulls that are best for it. The first
+    leads before anything is learned.
     """
     prior = asked.at_pairs(dynamics.priors(log, topics, asked.histories.at_us))
     evidence = Evidence.of(asked.histories, dynamics.ratings)
-    tried: dict[HalfLife, Tried] = {}
 
     def loss(half_life: HalfLife) -> float:
-        if half_life not in tried:
-            tried[half_life] = try_half_life(evidence, topics, half_life, asked, prior)
-        return tried[half_life].log_score
+        return try_half_life(evidence, topics, half_life, asked, prior).log_score
 
-    main = min(candidates(log, order_only=dynamics.order_only), key=loss)
-    shorter = _shorter(main, candidates(log, order_only=dynamics.order_only))
+    options = candidates(log, order_only=dynamics.order_only)
+    main = min(options, key=loss)
     whole = HalfLife(events=np.inf) if dynamics.order_only else HalfLife(days=np.inf)
     by_events = min((HalfLife(events=one) for one in EVENTS), key=loss)
-    kept = dict.fromkeys((main, shorter, whole, by_events))
-    for one in kept:
-        loss(one)
+    kept = dict.fromkeys((main, _shorter(main, options), whole, by_events))
     return (*(_drawn(evidence, topics, one, asked, prior) for one in kept), Expert())
 
 

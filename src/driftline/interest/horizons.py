@@ -90,15 +90,8 @@ def ask_next(log: EventLog, topics: Topics, n: int, users: Rows, *, seed: int = 
 
     An origin inside a moment is moved behind it; a user counts there with n events left.
     """
-    place = np.arange(len(log)) - log.user_offsets[log.user_row]
-    length = np.diff(log.user_offsets)[log.user_row]
-    begins = np.searchsorted(log.moment, log.moment) == np.arange(len(log))
-    able = np.isin(log.user_row, users) & begins & (place >= n) & (place + n <= length)
-    candidates = np.flatnonzero(able)
-    key = log.user_row[candidates].astype(np.int64) * (int(place.max(initial=0)) // n + 2) + place[candidates] // n
-    first = candidates[np.unique(key, return_index=True)[1]]
-    chosen = within_budget(first, place[first], seed=seed)
-    return _asked(log, topics, chosen, chosen + n, log.time_us[chosen], seed=seed)
+    place, _ = _places(log)
+    return _next(log, topics, n, np.isin(log.user_row, users) & (place >= n), seed)
 
 
 def _origins(log: EventLog, days: float) -> Times:
@@ -112,12 +105,22 @@ def _origins(log: EventLog, days: float) -> Times:
 
 
 def _by_events(log: EventLog, topics: Topics, n: int, seed: int) -> Questions:
-    place = np.arange(len(log)) - log.user_offsets[log.user_row]
-    length = np.diff(log.user_offsets)[log.user_row]
+    place, length = _places(log)
+    inside = place >= np.maximum(np.minimum(n, length // 2), 1)
+    return _next(log, topics, n, inside & (place >= (1 - USED_SHARE) * length), seed)
+
+
+def _places(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The how many-th of its user each event is, from 0, and how many this user has."""
+    return np.arange(len(log)) - log.user_offsets[log.user_row], np.diff(log.user_offsets)[log.user_row]
+
+
+def _next(log: EventLog, topics: Topics, n: int, wanted: NDArray[np.bool_], seed: int) -> Questions:
+    """Of each `n` events of a user the first wanted one that begins a moment and has n events from itself on."""
+    place, length = _places(log)
     begins = np.searchsorted(log.moment, log.moment) == np.arange(len(log))
-    inside = (place >= np.maximum(np.minimum(n, length // 2), 1)) & (place + n <= length)
-    candidates = np.flatnonzero(begins & inside & (place >= (1 - USED_SHARE) * length))
-    key = log.user_row[candidates].astype(np.int64) * (int(place.max()) + 1) + place[candidates] // n
+    candidates = np.flatnonzero(wanted & begins & (place + n <= length))
+    key = log.user_row[candidates].astype(np.int64) * (int(place.max(initial=0)) + 1) + place[candidates] // n
     candidates = candidates[np.unique(key, return_index=True)[1]]
     chosen = within_budget(candidates, place[candidates], seed=seed)
     return _asked(log, topics, chosen, chosen + n, log.time_us[chosen], seed=seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,15 +89,25 @@ def test_another_seed_or_setting_does_not_go_on_from_it(
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == left
 
 
-def test_a_damaged_checkpoint_says_what_to_do(
-    basket_log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda content: content[:100], "remove it to start anew"),
+        (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "got an altered one; remove it to start anew"),
+    ],
+    ids=["cut", "one bit, which only the checksum tells"],
+)
+def test_a_damaged_checkpoint_is_refused_and_says_what_to_do(
+    damage: Callable[[bytes], bytes], said: str, basket_log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = kept_in(SETTINGS["all items"], tmp_path)
     killed(settings, basket_log, monkeypatch)
     (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(RunError, match="remove it to start anew"):
+    damaged = damage(file.read_bytes())
+    file.write_bytes(damaged)
+    with pytest.raises(RunError, match=said):
         settings.fit(basket_log, seed=2)
+    assert file.read_bytes() == damaged
 
 
 def test_no_room_for_a_checkpoint_keeps_the_one_before(
@@ -140,21 +151,6 @@ def test_a_training_that_validation_had_ended_does_not_go_on(tmp_path: Path, mon
     assert again.training == whole.training  # type: ignore[attr-defined]
     asked = fold.stop.histories
     np.testing.assert_array_equal(again.score(asked), whole.score(asked))
-
-
-def test_a_checkpoint_whose_bytes_were_altered_is_refused(
-    basket_log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Still a readable file: only its checksum tells."""
-    settings = kept_in(SETTINGS["all items"], tmp_path)
-    killed(settings, basket_log, monkeypatch)
-    (file,) = tmp_path.iterdir()
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-    with pytest.raises(RunError, match="got an altered one; remove it"):
-        settings.fit(basket_log, seed=2)
-    assert file.read_bytes() == content
 
 
 @pytest.mark.parametrize("other", [{"dim": 6}, {"repeats": "allow"}, {"negatives": 6}])
