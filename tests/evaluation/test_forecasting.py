@@ -24,7 +24,7 @@ def drifting():
 
 def test_all_baselines_stand_beside_driftline_with_every_metric(drifting):
     document = drifting.as_json()
-    assert set(document["models"]) == {*NAMES, "driftline"}
+    assert set(document["models"]) == {*NAMES, "driftline", "order-blind"}
     for row in document["models"].values():
         assert set(row) == {*METRICS, "coverage@90", "skill"}
         assert all(one["low"] <= one["value"] <= one["high"] for one in row.values())

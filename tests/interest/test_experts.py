@@ -38,14 +38,13 @@ def test_idle_is_the_time_since_the_last_event_and_age_that_since_the_first(log_
 def test_one_event_a_day_promises_one_a_day_however_young_the_history(age):
     """At one a day for `age` days the faded events are the integral of 2^(-t / 10) from 0 to `age`."""
     faded = np.array([10 / np.log(2) * (1 - 2 ** (-age / 10))])
-    found = promised_events(faded, (Expert(HalfLife(days=10.0)),), np.array([age]), Horizon(days=7.0))
+    found = promised_events(faded, HalfLife(days=10.0), np.array([age]), Horizon(days=7.0))
     assert found[0] == pytest.approx(7)
 
 
 def test_without_fading_the_rate_is_over_the_whole_history_and_over_a_day_at_least():
     """Twelve events in 24 days are half a day's; three in an hour count as three a day."""
-    experts = (Expert(HalfLife(days=np.inf)),)
-    found = promised_events(np.array([12.0, 3.0]), experts, np.array([24.0, 1 / 24]), Horizon(days=2.0))
+    found = promised_events(np.array([12.0, 3.0]), HalfLife(days=np.inf), np.array([24.0, 1 / 24]), Horizon(days=2.0))
     assert found.tolist() == [1, 6]
 
 
@@ -65,5 +64,5 @@ def test_where_interest_moves_on_a_part_is_always_everybodys_and_where_it_is_sti
         topics = find_topics(dataset.log, dataset.catalog)
         model = fit_horizon(dataset.log, topics, default_dynamics(dataset.log, topics), Horizon(days=28.0))
         assert model is not None
-        assert (model.experts[0].common > 0) is drawn
-        assert HorizonModel.from_json(json.loads(json.dumps(model.as_json()))).experts == model.experts
+        assert (model.lead.common > 0) is drawn
+        assert HorizonModel.from_json(json.loads(json.dumps(model.as_json())), model.pool).experts == model.experts

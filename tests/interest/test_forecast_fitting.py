@@ -1,63 +1,73 @@
-"""The gate leaves its start where another expert is right, keeps it where none is better, and follows its gradient."""
+"""A pool is taken where it foretells what users do that it does not know, and left where it does not."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.optimize import check_grad
 
-from driftline.interest import forecast_fitting
-from driftline.interest.forecast_fitting import START_WEIGHT, _choose_gate, _fit_gate, _View
-
-
-def view_of(shares: np.ndarray, idle: np.ndarray, *, pairs_each: int = 1, queries_each: int = 1) -> _View:
-    """What experts say at pairs [n_pairs, n_experts]; `idle` [n_queries] is the feature that tells queries apart."""
-    n_queries = len(idle)
-    view = object.__new__(_View)
-    view.shares = shares
-    view.features = np.stack([np.ones(n_queries), np.zeros(n_queries), idle], axis=1)
-    view.asked = SimpleNamespace(  # type: ignore[assignment]
-        histories=SimpleNamespace(user_row=np.arange(n_queries) // queries_each),
-        query=np.repeat(np.arange(n_queries), pairs_each),
-        count=1.0 + np.arange(len(shares)) % 2,
-    )
-    return view
+from driftline.data.events import EventLog
+from driftline.data.synthetic import drifting, still
+from driftline.interest.dynamics import default_dynamics
+from driftline.interest.fitting import fit_dynamics
+from driftline.interest.forecast_fitting import Halves, fit_horizon
+from driftline.interest.horizons import Horizon
+from driftline.interest.learned import find_topics
+from driftline.interest.state import HalfLife
 
 
-IDLE = np.where(np.arange(200) % 2 == 0, -1.0, 1.0)
+def permuted(log: EventLog, seed: int = 0) -> EventLog:
+    """Each user's items over that user's own times, in another order."""
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(len(log)), log.user_row))
+    return replace(log, item_row=log.item_row[order])
 
 
-def test_where_the_first_expert_is_right_for_some_and_the_second_for_others_the_gate_tells_them_apart():
-    """The first gives what came .9 after a short silence and .1 after a long one, the second the other way round."""
-    shares = np.where(IDLE[:, None] < 0, [[0.9, 0.1]], [[0.1, 0.9]])
-    view = view_of(shares, IDLE)
-    assert view.mixed(_choose_gate(view, seed=0)).min() > 0.8
+def held_back(log: EventLog, world, horizon: Horizon, *, blind: bool = False) -> float:
+    topics = find_topics(log, world.dataset.catalog)
+    model = fit_horizon(log, topics, fit_dynamics(log, topics), horizon, blind=blind)
+    assert model is not None
+    return model.held_back
 
 
-def test_where_all_experts_say_the_same_the_gate_stays_at_its_start():
-    gate = _choose_gate(view_of(np.full((200, 2), 0.5), IDLE), seed=0)
-    assert gate.tolist() == [[START_WEIGHT, 0], [0, 0], [0, 0]]
+def test_one_expert_leads_where_taste_is_still_and_there_is_nothing_to_pool():
+    world = still(n_users=300, n_events=120, seed=1)
+    assert held_back(world.log, world, Horizon(events=20)) < 0.02
 
 
-def test_where_the_other_expert_is_right_by_luck_alone_the_gate_stays_at_its_start():
-    """Of .5 it makes .2 or .8, drawn without regard to anything that the gate can see."""
-    shares = np.where(np.random.default_rng(0).random((200, 1)) < 0.5, [[0.5, 0.2]], [[0.5, 0.8]])
-    assert _choose_gate(view_of(shares, IDLE), seed=0).tolist() == [[START_WEIGHT, 0], [0, 0], [0, 0]]
+def test_the_blind_twin_reads_the_same_whatever_the_order_was():
+    """What it is made of are counts: items in another order over the same times make the same pool of them."""
+    world = drifting(n_users=150, n_events=80, half_life_days=30.0)
+    topics = find_topics(world.log, world.dataset.catalog)
+    dynamics = default_dynamics(world.log, topics)
+    model = fit_horizon(world.log, topics, dynamics, Horizon(events=20), blind=True)
+    assert model is not None
+    assert {one.half_life for one in model.experts} == {HalfLife(days=np.inf), None}
+    assert model.vectors == (HalfLife(days=np.inf),)
 
 
-@pytest.mark.parametrize("ridge", [0.0, 0.3])
-def test_the_gradient_of_the_gate_is_the_derivative_of_its_loss(monkeypatch, ridge):
-    kept = {}
+@pytest.mark.slow
+def test_order_is_worth_something_where_interest_drifts_and_nothing_when_it_is_destroyed():
+    """The falsifier of order: the forecast beats its order-blind twin on the real order, and less on a permuted one."""
+    from driftline.evaluation.forecasting import evaluate_forecast
 
-    def minimize(loss, start, **_):
-        kept["loss"] = loss
-        return SimpleNamespace(x=start)
+    world = drifting(n_users=300, n_events=120, half_life_days=20.0, seed=3)
+    gains = []
+    for log in (world.log, permuted(world.log)):
+        found = evaluate_forecast(replace(world.dataset, log=log), Horizon(events=20))
+        gains.append(found.versus["order-blind"]["driftline"]["log_score"])
+    assert gains[0].low > 0
+    assert gains[0].value > 3 * abs(gains[1].value)
+    assert gains[1].low < 0.005
 
-    monkeypatch.setattr(forecast_fitting, "minimize", minimize)
-    rng = np.random.default_rng(1)
-    view = view_of(rng.uniform(0.05, 0.9, (36, 3)), rng.normal(size=12), pairs_each=3, queries_each=2)
-    _fit_gate(view, np.ones(36, bool), ridge)
-    loss, at = kept["loss"], rng.normal(size=9)
-    assert check_grad(lambda flat: loss(flat)[0], lambda flat: loss(flat)[1], at) < 1e-6
+
+def test_halves_are_not_those_of_an_evaluation_and_know_nothing_of_each_other():
+    world = still(n_users=120, n_events=40)
+    halves = Halves.of(world.log)
+    assert 0.3 < halves.first.mean() < 0.7
+    assert halves.space.items.shape[0] == world.log.n_items
+    changed = np.where(halves.first[world.log.user_row], world.log.item_row, 0).astype(np.int32)
+    again = Halves.of(replace(world.log, item_row=changed))
+    np.testing.assert_array_equal(halves.space.items, again.space.items)
+    assert (halves.whole.items != again.whole.items).any()

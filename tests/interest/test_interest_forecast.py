@@ -13,13 +13,14 @@ from scipy.stats import betabinom
 from driftline.data.catalog import Catalog
 from driftline.data.synthetic import drifting, still
 from driftline.errors import RequestError, RunError
-from driftline.interest.experts import softmax
 from driftline.interest.fitting import Questions, fit_dynamics
 from driftline.interest.forecast import Forecast
 from driftline.interest.forecast_fitting import fit_horizon
 from driftline.interest.horizons import Horizon, ask, ask_at
 from driftline.interest.model import InterestModel, fit_interest_model
 from driftline.interest.reading import Past
+from driftline.interest.space import Space
+from driftline.interest.spread import Spread
 from driftline.interest.topics import catalog_topics
 from driftline.metrics.distributions import log_score
 from driftline.types import US_PER_DAY
@@ -76,18 +77,18 @@ def losses(world, days: float, at_us: int) -> tuple[np.ndarray, np.ndarray, np.n
     dynamics = fit_dynamics(past, topics)
     fitted = fit_horizon(past, topics, dynamics, Horizon(days=days))
     assert fitted is not None
-    found = InterestModel(topics, dynamics, (fitted,))
+    found = InterestModel(topics, dynamics, Space.of(past), (fitted,))
     asked = ask_at(world.log, topics, np.array([at_us]), round(days * US_PER_DAY))
     scores = {name: np.zeros(len(asked.histories)) for name in ("mixture", "main", "everybody")}
     for query, user in enumerate(asked.histories.user_row):
         past_of = Past.of(world.log, str(world.log.users[user]), at_us)
         prior = dynamics.priors(world.log, topics, np.array([at_us]))[0]
-        assert fitted.experts[0].half_life is not None
-        counts = past_of.counts(topics, dynamics, fitted.experts[0].half_life)
+        assert fitted.lead.half_life is not None
+        counts = past_of.counts(topics, dynamics, fitted.lead.half_life)
         came = np.bincount(asked.topic[asked.query == query], asked.count[asked.query == query], len(topics))[None]
         shares = found.distribution(world.log, past_of, Horizon(days=days))[0].shares
         scores["mixture"][query] = log_score(shares[None], came)[0]
-        scores["main"][query] = log_score(fitted.experts[0].shares(counts, counts.sum(), prior)[None], came)[0]
+        scores["main"][query] = log_score(fitted.lead.shares(counts, counts.sum(), prior)[None], came)[0]
         scores["everybody"][query] = log_score(prior[None], came)[0]
     return scores["mixture"], scores["main"], scores["everybody"], asked
 
@@ -124,7 +125,8 @@ def test_intervals_hold_what_comes_as_often_as_they_say(world):
         came = np.bincount(asked.topic[asked.query == query], asked.count[asked.query == query], len(topics))
         for topic in np.flatnonzero(found.shares >= 0.05):
             share = found.shares[topic]
-            law = betabinom(int(came.sum()), found.concentration * share, found.concentration * (1 - share))
+            strength = float(found.spread.at(found.n_known, share))
+            law = betabinom(int(came.sum()), strength * share, strength * (1 - share))
             pit.append(law.cdf(came[topic]) - rng.random() * law.pmf(came[topic]))
     inside = np.mean([(0.05 <= one <= 0.95) for one in pit])
     assert len(pit) > 500
@@ -133,11 +135,11 @@ def test_intervals_hold_what_comes_as_often_as_they_say(world):
 
 def test_an_interval_is_of_the_share_among_the_events_that_are_expected():
     """One event is of the topic or not; of many, the share lies about its mean; all there is is certain."""
-    one = Forecast(np.array([0.4, 0.6]), 50.0, 1, {})
+    one = Forecast(np.array([0.4, 0.6]), Spread(np.log(50), 0, 0), 9.0, 1, {})
     assert one.interval(np.array([0])) == (0.4, 0.0, 1.0)
-    many = Forecast(np.array([0.4, 0.6]), 1e6, 10_000, {})
+    many = Forecast(np.array([0.4, 0.6]), Spread(12, 0, 0), 9.0, 10_000, {})
     share, low, high = many.interval(np.array([0]))
-    assert 0.39 < low < share < high < 0.41
+    assert 0.38 < low < share < high < 0.42
     assert many.interval(np.array([0, 1])) == (1.0, 1.0, 1.0)
     assert many.interval(np.array([], np.int64)) == (0.0, 0.0, 0.0)
     assert many.interval(np.array([0]), level=0.5)[1] > low
@@ -182,10 +184,6 @@ def test_data_without_times_is_forecast_in_events_alone(world):
     assert document["fitted"] == "next-20"
     with pytest.raises(RequestError, match="next-20"):
         model.forecast(world.log, "u0", world.log.last_us + 1, "7d")
-
-
-def test_softmax_of_large_numbers_is_finite():
-    assert softmax(np.array([[1e4, 0.0]])).tolist() == [[1.0, 0.0]]
 
 
 def test_a_saved_model_answers_the_same_in_every_byte(world, model, tmp_path: Path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,12 @@ from driftline.data.dataset import Dataset
 from driftline.data.events import EventLog
 from driftline.data.split import user_halves
 from driftline.errors import NotEnoughDataError, RequestError
-from driftline.interest.baselines import View, fit_baselines
+from driftline.interest.baselines import NAMES, View, fit_baselines
+from driftline.interest.dynamics import bulk_start_us
 from driftline.interest.fitting import Questions
 from driftline.interest.horizons import Horizon, ask, ask_at, ask_next
-from driftline.interest.model import InterestModel, fit_interest_model
+from driftline.interest.model import InterestModel, fit_horizons, fit_interest_model
+from driftline.interest.spread import Spread
 from driftline.interest.state import Counts
 from driftline.metrics.bootstrap import Estimate, estimates, resampled_means
 from driftline.metrics.distributions import (
@@ -36,6 +38,9 @@ from driftline.metrics.distributions import (
 from driftline.types import US_PER_DAY, format_time
 
 DRIFTLINE = "driftline"
+BLIND = "order-blind"
+"""The same forecast from how often things were had and not from when: what it loses is what order is worth."""
+
 ASKED_SHARE = 0.2
 """The last part of the time span, in which the origins lie."""
 
@@ -111,9 +116,11 @@ def evaluate_forecast(dataset: Dataset, horizon: Horizon, *, seed: int = 0) -> F
         )
     view = View.of(log, model.topics, model.dynamics, asked)
     baselines = fit_baselines(learned, fitted, horizon, order_only=dataset.order_only)
-    forecasts = {name: (one.shares(view), one.concentrations(view)) for name, one in baselines.items()}
+    forecasts = {name: _foretold(one.shares(view), one.spread, view.n_known) for name, one in baselines.items()}
     own = model.distributions(log, asked.histories, horizon)
-    forecasts[DRIFTLINE] = (own.shares, own.concentration)
+    forecasts[DRIFTLINE] = _foretold(own.shares, own.spread, own.n_known)
+    twin = _blind(model, learned, horizon, seed).distributions(log, asked.histories, horizon)
+    forecasts[BLIND] = _foretold(twin.shares, twin.spread, twin.n_known)
     scored = _Scored(forecasts, asked, len(model.topics), seed)
     return ForecastEvaluation(
         data={
@@ -133,7 +140,7 @@ def evaluate_forecast(dataset: Dataset, horizon: Horizon, *, seed: int = 0) -> F
         models=scored.models,
         versus=scored.versus,
         best=scored.best,
-        weights={name: float(one) for name, one in zip(own.experts, own.weights.mean(axis=0), strict=True)},
+        weights={name: float(one) for name, one in zip(own.parts, own.weights.mean(axis=0), strict=True)},
         seed=seed,
         seconds=time.perf_counter() - began,
     )
@@ -151,6 +158,13 @@ def _learned(dataset: Dataset, log: EventLog, horizon: Horizon, seed: int) -> tu
     return learned, model
 
 
+def _blind(model: InterestModel, learned: EventLog, horizon: Horizon, seed: int) -> InterestModel:
+    """The twin of a model that does not know in which order things were had."""
+    return replace(
+        model, horizons=fit_horizons(learned, model.topics, model.dynamics, (horizon,), blind=True, seed=seed)
+    )
+
+
 def _asked(log: EventLog, model: InterestModel, horizon: Horizon, seed: int) -> Questions:
     if horizon.days is None:
         users = np.flatnonzero(~user_halves(log.users, seed=seed)).astype(np.int32)
@@ -163,7 +177,12 @@ def _asked(log: EventLog, model: InterestModel, horizon: Horizon, seed: int) -> 
 
 def _cut(log: EventLog) -> int:
     """The first origin."""
-    return log.last_us + 1 - round(ASKED_SHARE * (log.last_us + 1 - log.first_us)) if len(log) else 0
+    return log.last_us + 1 - round(ASKED_SHARE * (log.last_us + 1 - bulk_start_us(log))) if len(log) else 0
+
+
+def _foretold(shares: Counts, spread: Spread, n_known: Counts) -> tuple[Counts, Counts]:
+    """Shares, and the concentration around each; both [n, n_topics]."""
+    return shares, spread.at(n_known[:, None], shares)
 
 
 class _Scored:
@@ -182,7 +201,7 @@ class _Scored:
             pairs[name] = len(pit)
             inside[name] = self._covered(query, pit)
         self.pairs = pairs
-        losses = {name: float(np.mean(one[:, 0])) for name, one in columns.items() if name != DRIFTLINE}
+        losses = {name: float(np.mean(one[:, 0])) for name, one in columns.items() if name in NAMES}
         self.best = min(losses, key=lambda name: losses[name])
         self.models, self.versus = _figures(columns, inside, self.best)
 

@@ -2,8 +2,8 @@
 
     share = (1 - w) · own + w · everybody        everybody's alone where there is nothing of one's own
 
-w, and what else a baseline has to choose, is what foretold best at earlier origins. Intervals are Dirichlet-multinomial
-with a concentration fitted at the same origins.
+w, and what else a baseline has to choose, is what foretold best at earlier origins. Intervals are beta-binomial
+with a spread fitted at the same origins.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from driftline.data.events import EventLog
 from driftline.interest.dynamics import Dynamics
 from driftline.interest.fitting import Questions, candidates
-from driftline.interest.forecast import concentrations_of
-from driftline.interest.forecast_fitting import fit_concentration
 from driftline.interest.horizons import Horizon
+from driftline.interest.spread import Spread, fit_spread
 from driftline.interest.state import Counts, Evidence, Fading, HalfLife
 from driftline.interest.topics import Topics
 from driftline.types import US_PER_DAY
@@ -67,6 +66,11 @@ class View:
         evidence = Evidence.of(asked.histories, dynamics.ratings)
         return cls(topics, asked, evidence, dynamics.priors(log, topics, asked.histories.at_us))
 
+    @property
+    def n_known(self) -> Counts:
+        """How many events each history has; [n_queries]."""
+        return self.asked.histories.lengths.astype(np.float64)
+
     def own(self, fading: Fading) -> Counts:
         """The counts of each history; [n_queries, n_topics]."""
         return np.asarray(self.evidence.counts(self.topics, fading).toarray(), np.float64)
@@ -78,19 +82,15 @@ Own = Callable[[View], Counts]
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """A fitted baseline: whose past it reads, w, and (a, b) of the concentration."""
+    """A fitted baseline: whose past it reads, w, and how far counts lie from what it says."""
 
     own: Own
     weight: float
-    concentration: tuple[float, float]
+    spread: Spread
 
     def shares(self, view: View) -> Counts:
         """Shares of topics; [n_queries, n_topics], rows sum to 1."""
         return drawn_to(self.own(view), view.prior, self.weight)
-
-    def concentrations(self, view: View) -> Counts:
-        """The Dirichlet-multinomial's concentration by the length of the history; [n_queries]."""
-        return concentrations_of(self.concentration, view.asked.histories.lengths.astype(np.float64))
 
 
 def fit_baselines(log: EventLog, view: View, horizon: Horizon, *, order_only: bool) -> dict[str, Baseline]:
@@ -118,7 +118,7 @@ def drawn_to(own: Counts, prior: Counts, weight: float) -> Counts:
 
 
 def _best(owns: list[Own], view: View) -> Baseline:
-    """The past and the weight of least log score, then the concentration."""
+    """The past and the weight of least log score, then the spread."""
     tried = []
     prior = view.asked.at_pairs(view.prior)
     for own in owns:
@@ -128,8 +128,8 @@ def _best(owns: list[Own], view: View) -> Baseline:
         tried.append((float(losses.min()), float(WEIGHTS[int(np.argmin(losses))])))
     place = int(np.argmin([loss for loss, _ in tried]))
     own, weight = owns[place], tried[place][1]
-    share = view.asked.at_pairs(drawn_to(own(view), view.prior, weight))
-    return Baseline(own, weight, fit_concentration(view.asked, share, view.asked.histories.lengths.astype(np.float64)))
+    shares = drawn_to(own(view), view.prior, weight)
+    return Baseline(own, weight, fit_spread(shares, view.asked.came(shares.shape[1]), view.n_known))
 
 
 def _faded(half_life: HalfLife) -> Own:

@@ -20,6 +20,8 @@ DEFAULT_EVENTS = 16.0
 DEFAULT_PRIOR = 5.0
 TREND_SPAN = 30.0
 """Days (events, where there are no times) over which a trend is stated."""
+STRAYS = 0.001
+"""The share of events that may lie far before the others and count for no length of the log."""
 SHORT_OF_MAIN = 8.0
 """By how much short-term interest fades faster than the chosen half-life."""
 
@@ -142,8 +144,13 @@ def default_dynamics(log: EventLog, topics: Topics, *, order_only: bool = False)
 
 
 def span_days(log: EventLog) -> float:
-    """Days between the first and the last event; 0 for none."""
-    return (log.last_us - log.first_us) / US_PER_DAY if len(log) else 0.0
+    """Days between the first and the last event, but for a few that lie far back; 0 for none."""
+    return (log.last_us - bulk_start_us(log)) / US_PER_DAY if len(log) else 0.0
+
+
+def bulk_start_us(log: EventLog) -> int:
+    """When a log begins but for one event in a thousand: a single wrong date makes no decades of history."""
+    return int(np.quantile(log.time_us, STRAYS, method="lower")) if len(log) else 0
 
 
 def half_life_json(half_life: HalfLife) -> dict[str, float | None]:

@@ -16,7 +16,7 @@ from driftline.interest.topics import Topics
 
 VALIDATION_SHARE = 0.2
 """The last part of the time span (or of each user's events) by which half-lives are chosen."""
-MOST_QUESTIONS = 4000
+MOST_QUESTIONS = 8000
 MOST_EVENTS_READ = 3_000_000
 WINDOW_EVENTS = 20
 
@@ -44,6 +44,12 @@ class Questions:
     def totals(self) -> NDArray[np.float64]:
         """How many events came after each history; shape [n_queries]."""
         return np.bincount(self.query, self.count, minlength=len(self.histories)).astype(np.float64)
+
+    def came(self, n_topics: int) -> Counts:
+        """How often each topic came; [n_queries, n_topics]."""
+        found = np.zeros((len(self.histories), n_topics))
+        found[self.query, self.topic] = self.count
+        return found
 
     def at_pairs(self, shares: Counts | sparse.csr_matrix) -> NDArray[np.float64]:
         """The entries of [n_queries, n_topics] at the pairs; shape [n_pairs]."""

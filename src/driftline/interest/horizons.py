@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from driftline.data.events import EventLog, Histories, histories
 from driftline.errors import RequestError
+from driftline.interest.dynamics import bulk_start_us
 from driftline.interest.fitting import Questions, questions, within_budget
 from driftline.interest.topics import Topics
 from driftline.types import US_PER_DAY, Rows, Times, parse_duration
 
-N_ORIGINS = 8
-USED_SHARE = 0.5
+N_ORIGINS = 24
+USED_SHARE = 0.75
 """Origins stand in this last part of the time span (or of each user's events)."""
 
 _NEXT = re.compile(r"next-([1-9]\d{0,5})", re.ASCII)
@@ -64,9 +65,9 @@ class Horizon:
 def ask(log: EventLog, topics: Topics, horizon: Horizon, *, seed: int = 0) -> Questions:
     """What users did within a horizon after rolling origins, with their histories before them.
 
-    In time: up to eight origins in the later half of the log, each window whole and none overlapping the next; a
+    In time: up to N_ORIGINS origins in the later part of the log, each window whole and none overlapping the next; a
     user counts who has an event before the origin and in the window. In events: origins after each `n` events of a
-    user, moved to the next moment, in the later half of the user's events. `log` holds positive events.
+    user, moved to the next moment, in the later part of the user's events. `log` holds positive events.
     """
     if not len(log):
         return _asked(log, topics, *(np.zeros(0, np.int64) for _ in range(3)), seed=seed)
@@ -97,10 +98,11 @@ def ask_next(log: EventLog, topics: Topics, n: int, users: Rows, *, seed: int = 
 def _origins(log: EventLog, days: float) -> Times:
     """Moments, oldest first; the last window ends just after the last event."""
     length = round(days * US_PER_DAY)
-    end, span = log.last_us + 1, log.last_us + 1 - log.first_us
+    first = bulk_start_us(log)
+    end, span = log.last_us + 1, log.last_us + 1 - first
     step = max(length, round(USED_SHARE * span / N_ORIGINS))
     origins = end - length - step * np.arange(N_ORIGINS, dtype=np.int64)
-    earliest = max(end - round(USED_SHARE * span) - length, log.first_us + 1)
+    earliest = max(end - round(USED_SHARE * span) - length, first + 1)
     return origins[origins >= earliest][::-1].copy()
 
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog, Histories
 from driftline.errors import RequestError, RunError
 from driftline.interest.dynamics import Dynamics, span_days
-from driftline.interest.experts import Expert, gate_features, history_age_days, idle_us, promised_events, scale_days
+from driftline.interest.experts import N_FEATURES, Expert, vector_half_lives
 from driftline.interest.fitting import fit_dynamics
 from driftline.interest.forecast import Forecast, HorizonModel
-from driftline.interest.forecast_fitting import fit_horizon
+from driftline.interest.forecast_fitting import Halves, fit_horizon
 from driftline.interest.horizons import Horizon
 from driftline.interest.learned import find_topics
+from driftline.interest.pool import Pool
 from driftline.interest.reading import Past, interests, rounded
-from driftline.interest.state import Counts, Evidence
+from driftline.interest.signals import MOST_GROUPS, Signals, promises, within_groups
+from driftline.interest.space import Space
+from driftline.interest.spread import Spread
+from driftline.interest.state import Counts
 from driftline.interest.storage import read_part, write_part
 from driftline.interest.topics import Topics
 from driftline.types import format_time
@@ -34,20 +38,20 @@ SPAN_OF_HORIZON = 4.0
 
 MOST_LISTED = 20
 OTHER = "other"
-DEFAULT_CONCENTRATION = (2.0, 0.3)
 
 
 class Distributions(NamedTuple):
-    """Forecasts of n histories: `shares` [n, n_topics], `concentration` [n] and `n_events` [n] as in `Forecast`.
+    """Forecasts of n histories: `shares` [n, n_topics], `n_known` [n] and `n_events` [n] as in `Forecast`.
 
-    `weights` [n, n_experts] are those of `experts`; `fitted` names the fitted horizon that answered, if one did.
+    `weights` [n, n_parts] are those of `parts`; `fitted` names the fitted horizon that answered, if one did.
     """
 
     shares: Counts
-    concentration: Counts
+    spread: Spread
+    n_known: Counts
     n_events: NDArray[np.int64]
     weights: Counts
-    experts: tuple[str, ...]
+    parts: tuple[str, ...]
     fitted: str | None
 
 
@@ -57,6 +61,7 @@ class InterestModel:
 
     topics: Topics
     dynamics: Dynamics
+    space: Space
     horizons: tuple[HorizonModel, ...] = ()
 
     def interests(self, log: EventLog, user_id: str, at_us: int) -> dict[str, Any]:
@@ -89,8 +94,8 @@ class InterestModel:
     def distribution(self, log: EventLog, past: Past, horizon: Horizon) -> tuple[Forecast, str | None]:
         """The forecast behind `forecast`, and the fitted horizon that it used (None: nothing could be fitted)."""
         found = self.distributions(log, past.asked, horizon)
-        weights = {name: float(weight) for name, weight in zip(found.experts, found.weights[0], strict=True)}
-        one = Forecast(found.shares[0], float(found.concentration[0]), int(found.n_events[0]), weights)
+        weights = {name: float(weight) for name, weight in zip(found.parts, found.weights[0], strict=True)}
+        one = Forecast(found.shares[0], found.spread, float(found.n_known[0]), int(found.n_events[0]), weights)
         return one, found.fitted
 
     def distributions(self, log: EventLog, asked: Histories, horizon: Horizon) -> Distributions:
@@ -98,32 +103,36 @@ class InterestModel:
         if self.dynamics.order_only and horizon.days is not None:
             raise RequestError(f"expected a horizon such as next-20 for data without times, got {horizon}")
         model, fitted = self._model_for(horizon)
-        evidence = Evidence.of(asked, self.dynamics.ratings)
-        main = model.experts[0].half_life or self.dynamics.half_life
-        n_faded = _totals(evidence.counts(self.topics, main))
-        prior = self.dynamics.priors(log, self.topics, asked.at_us)
-        idle = idle_us(asked, order_only=self.dynamics.order_only)
-        weights = model.weights(gate_features(n_faded, idle, scale_days(model.experts)))
-        shares = np.zeros_like(prior)
-        for place, expert in enumerate(model.experts):
-            counts = evidence.counts(self.topics, expert.half_life or main)
-            total = _totals(counts)[:, None]
-            shares += weights[:, place, None] * expert.shares(counts.toarray(), total, prior)
-        promised = promised_events(n_faded, model.experts, history_age_days(asked), horizon)
+        signals = Signals(log, self.topics, self.dynamics, self.space, asked)
+        known = signals.known(model.experts, model.vectors)
+        grouped = model.pool.shares(known)
+        shares = within_groups(grouped, signals.groups, self._leading(signals, model.lead))
+        promised = promises(signals, model.experts, horizon)
         return Distributions(
             shares / shares.sum(axis=1, keepdims=True),
-            model.concentrations(n_faded),
+            model.spread,
+            signals.n_known,
             np.array([model.expected_events(float(one)) for one in promised]),
-            weights,
-            tuple(str(expert) for expert in model.experts),
+            model.pool.parts(known, grouped),
+            model.parts,
             fitted,
         )
+
+    def _leading(self, signals: Signals, lead: Expert) -> Counts:
+        """What the leading expert says of every topic; [n, n_topics]."""
+        if lead.half_life is None:
+            return signals.prior
+        counts = np.asarray(signals.evidence.counts(self.topics, lead.half_life).toarray(), np.float64)
+        return lead.shares(counts, counts.sum(axis=1, keepdims=True), signals.prior)
 
     def save(self, folder: Path) -> None:
         """Write topics, dynamics and forecasts into a folder, as JSON and NPZ; SaveError where that fails."""
         self.topics.save(folder)
         document = {"dynamics": self.dynamics.as_json(), "horizons": [one.as_json() for one in self.horizons]}
-        write_part(folder, "interest", document, {"base_mix": self.dynamics.base_mix})
+        arrays: dict[str, NDArray[Any]] = {"base_mix": self.dynamics.base_mix, "space": self.space.items}
+        for place, one in enumerate(self.horizons):
+            arrays |= {f"{name}_{place}": array for name, array in asdict(one.pool).items()}
+        write_part(folder, "interest", document, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> InterestModel:
@@ -132,7 +141,12 @@ class InterestModel:
         document, arrays = read_part(folder, "interest")
         try:
             dynamics = Dynamics.from_json(document["dynamics"], arrays["base_mix"])
-            return cls(topics, dynamics, tuple(HorizonModel.from_json(one) for one in document["horizons"]))
+            pools = [
+                Pool(*(arrays[f"{field.name}_{place}"] for field in fields(Pool)))
+                for place in range(len(document["horizons"]))
+            ]
+            fitted = [HorizonModel.from_json(one, pool) for one, pool in zip(document["horizons"], pools, strict=True)]
+            return cls(topics, dynamics, Space(arrays["space"]), tuple(fitted))
         except (KeyError, TypeError) as error:
             raise RunError(f"expected a whole interest model in {folder}, got {error!r}; fit again") from error
 
@@ -140,7 +154,7 @@ class InterestModel:
         """The fitted horizon that is closest, made to answer for this one; a plain one where none is fitted."""
         close = min(self.horizons, key=lambda one: one.horizon.distance(horizon), default=None)
         if close is None or not np.isfinite(close.horizon.distance(horizon)):
-            return _plain(self.dynamics, horizon), None
+            return _plain(self.dynamics, self.space, len(self.topics), horizon), None
         return replace(close, horizon=horizon), str(close.horizon)
 
 
@@ -159,9 +173,26 @@ def fit_interest_model(
     events = log.positive
     topics = find_topics(events, catalog, previous=previous.topics if previous else None, seed=seed)
     dynamics = fit_dynamics(events, topics, order_only=order_only, seed=seed)
-    asked = [one for one in HORIZONS if _can_fit(one, events, order_only=order_only)]
-    fitted = [fit_horizon(events, topics, dynamics, one, seed=seed) for one in asked]
-    return InterestModel(topics, dynamics, tuple(one for one in fitted if one is not None))
+    halves = Halves.of(events, seed=seed)
+    fitted = fit_horizons(events, topics, dynamics, HORIZONS, halves=halves, seed=seed)
+    return InterestModel(topics, dynamics, halves.whole, fitted)
+
+
+def fit_horizons(
+    events: EventLog,
+    topics: Topics,
+    dynamics: Dynamics,
+    horizons: Sequence[Horizon],
+    *,
+    halves: Halves | None = None,
+    blind: bool = False,
+    seed: int = 0,
+) -> tuple[HorizonModel, ...]:
+    """Fit those horizons that the log is long enough for; `events` are positive, `blind` is as in `fit_horizon`."""
+    asked = [one for one in horizons if _can_fit(one, events, order_only=dynamics.order_only)]
+    halves = halves or Halves.of(events, seed=seed)
+    fitted = [fit_horizon(events, topics, dynamics, one, halves=halves, blind=blind, seed=seed) for one in asked]
+    return tuple(one for one in fitted if one is not None)
 
 
 def _can_fit(horizon: Horizon, log: EventLog, *, order_only: bool) -> bool:
@@ -170,14 +201,16 @@ def _can_fit(horizon: Horizon, log: EventLog, *, order_only: bool) -> bool:
     return not order_only and horizon.days * SPAN_OF_HORIZON <= span_days(log)
 
 
-def _totals(counts: sparse.csr_matrix) -> Counts:
-    return np.asarray(counts.sum(axis=1), np.float64).ravel()
-
-
-def _plain(dynamics: Dynamics, horizon: Horizon) -> HorizonModel:
+def _plain(dynamics: Dynamics, space: Space, n_topics: int, horizon: Horizon) -> HorizonModel:
     """The state's own posterior mean as a forecast."""
     experts = (Expert(dynamics.half_life, dynamics.prior_strength),)
-    return HorizonModel(horizon, experts, np.zeros((3, 1)), DEFAULT_CONCENTRATION, (0.0, 1.0), {})
+    vectors = vector_half_lives((dynamics.long,))
+    n_groups = min(n_topics, MOST_GROUPS)
+    gate = np.zeros((N_FEATURES, 1 + len(vectors)))
+    gate[0, 0] = 1.0
+    n_residual = len(vectors) * (n_groups + space.dim)
+    pool = Pool(gate, np.zeros((n_residual, n_groups)), np.zeros(n_groups))
+    return HorizonModel(horizon, experts, vectors, 0, pool, Spread(), (0.0, 1.0), {})
 
 
 def _entry(topic: str, name: str, found: Forecast, columns: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Any]:

@@ -145,12 +145,20 @@ class Evidence:
 
     def counts(self, topics: Topics, fading: Fading) -> sparse.csr_matrix:
         """Decayed pseudo-counts of each query; shape [n_queries, n_topics]."""
+        items = self._items(fading)
+        return sparse.csr_matrix(items @ topics.of_items(np.arange(items.shape[1], dtype=np.int32)))
+
+    def vectors(self, of_items: Counts, fading: Fading) -> Counts:
+        """Decayed sums of item vectors [n_items, dim] of each query; shape [n_queries, dim]."""
+        return np.asarray(self._items(fading) @ of_items, np.float64)
+
+    def _items(self, fading: Fading) -> sparse.csr_matrix:
+        """Decayed weight of each item in each query; shape [n_queries, n_items]."""
         worth = self.weight * fading.remaining(self.age_us, self.age_events)
         ends = np.concatenate([[0], np.cumsum(self.histories.lengths)])
         shape = (len(self.histories), max(self.histories.log.n_items, 1))
         # An item may stand in a row more than once: the product adds them up, and sorting would cost more than it.
-        items = sparse.csr_matrix((worth, self.histories.log.item_row[self.row], ends), shape=shape)
-        return sparse.csr_matrix(items @ topics.of_items(np.arange(shape[1], dtype=np.int32)))
+        return sparse.csr_matrix((worth, self.histories.log.item_row[self.row], ends), shape=shape)
 
 
 def states_of(histories: Histories, topics: Topics, half_lives: tuple[HalfLife, ...], scale: RatingScale) -> Counts:

@@ -65,18 +65,22 @@ def randomised_pit(
 ) -> tuple[NDArray[np.int64], Numbers]:
     """Where the count that came lies in its forecast, F(n - 1) + u · P(n), for pairs of share ≥ SMALLEST_SHARE.
 
-    Counts are Dirichlet-multinomial of `concentration` [n_queries] (infinite: multinomial), so each topic's is
-    beta-binomial given how many events came. Returns the query of each pair and its value: uniform on [0, 1] where the
+    Counts are beta-binomial of `concentration` [n_queries] or [n_queries, n_topics] (infinite: binomial) given how many
+    events came. Returns the query of each pair and its value: uniform on [0, 1] where the
     forecast is right. Source: Czado, Gneiting and Held 2009.
     """
     query, topic = np.nonzero((p >= SMALLEST_SHARE) & (counts.sum(axis=1, keepdims=True) > 0))
     n, total = counts[query, topic].astype(np.int64), counts.sum(axis=1)[query]
-    mean, strength = np.minimum(p[query, topic], 1 - 1e-9), np.minimum(concentration[query], 1e9)
+    mean, strength = np.minimum(p[query, topic], 1 - 1e-9), np.minimum(_per_pair(concentration, query, topic), 1e9)
     a, b = strength * mean, strength * (1 - mean)
     pair = np.repeat(np.arange(len(n)), n)
     below = np.arange(len(pair)) - np.repeat(np.cumsum(n) - n, n)
     fewer = np.bincount(pair, beta_binomial(below, total[pair], a[pair], b[pair]), minlength=len(n))
     return query, np.asarray(np.minimum(fewer + rng.random(len(n)) * beta_binomial(n, total, a, b), 1.0), np.float64)
+
+
+def _per_pair(values: Numbers, query: NDArray[np.int64], topic: NDArray[np.int64]) -> Numbers:
+    return values[query] if values.ndim == 1 else values[query, topic]
 
 
 def beta_binomial(n: NDArray[np.int64], total: Numbers, a: Numbers, b: Numbers) -> Numbers:
