@@ -234,5 +234,5 @@ def test_a_refit_keeps_names_of_topics():
     world = still(n_users=80, n_events=60)
     empty = Catalog.empty(world.log.items)
     old = fit_interest_model(world.log.before(int(np.quantile(world.log.time_us, 0.9))), empty)
-    new = fit_interest_model(world.log, empty, previous=old, seed=9)
+    new = fit_interest_model(world.log, empty, previous=old.topics, seed=9)
     assert len(set(new.topics.names) & set(old.topics.names)) >= 0.8 * len(old.topics)

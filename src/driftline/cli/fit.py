@@ -9,6 +9,7 @@ import typer
 
 from driftline.cli.app import app
 from driftline.cli.output import console, print_json, progress_bar
+from driftline.cli.topic_changes import told
 from driftline.types import Size
 
 
@@ -50,7 +51,7 @@ def fit(
 def _document(run: Any) -> dict[str, Any]:
     from driftline.types import format_time
 
-    log = run.dataset.log
+    log, topics = run.dataset.log, run.interest.topics
     return {
         "run": str(run.folder),
         "version": run.version,
@@ -61,7 +62,11 @@ def _document(run: Any) -> dict[str, Any]:
         "repeats": run.dataset.repeats,
         "shares": dict(run.manifest.shares),
         "skipped": dict(run.manifest.skipped),
-        "topics": [str(name) for name in run.interest.topics.names],
+        "topics": [str(name) for name in topics.names],
+        "topic_list": topics.as_json(),
+        "hierarchy": topics.hierarchy.source,
+        "groups": topics.hierarchy.groups_json(),
+        "topic_changes": run.manifest.topic_changes,
         "seconds": dict(run.manifest.seconds),
     }
 
@@ -73,5 +78,8 @@ def _print(run: Any) -> None:
     console.print("blend: " + " · ".join(f"{name} {share:.0%}" for name, share in shares))
     for name, why in run.manifest.skipped.items():
         console.print(f"left out: {name} ({why})")
-    console.print(f"interests: {len(run.interest.topics.names)} topics")
+    topics = run.interest.topics
+    console.print(f"interests: {topics.hierarchy.told(len(topics))}")
+    for line in told(run.manifest.topic_changes) if run.manifest.topic_changes else ():
+        console.print(line, markup=False)
     console.print(f"run: {run.folder} version {run.version}", soft_wrap=True)

@@ -66,7 +66,7 @@ def _print(document: dict[str, Any], catalog: Catalog) -> None:
 
 
 def _table(topics: list[dict[str, Any]], over: str, catalog: Catalog) -> Any:
-    """One row per topic; the items behind it stand in the last column of a wide screen, else on a line below."""
+    """One row per topic; its group and the items behind it stand in the last columns of a wide screen, else below."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -78,6 +78,9 @@ def _table(topics: list[dict[str, Any]], over: str, catalog: Catalog) -> Any:
     for name, least in (("strength", 8), ("90 %", 10), (over, 7)):
         table.add_column(name, justify="right", no_wrap=True, min_width=least)
     table.add_column("", no_wrap=True, min_width=8)
+    grouped = wide and any(one["group"] for one in topics)
+    if grouped:
+        table.add_column("group", overflow="ellipsis", no_wrap=True, max_width=24)
     if wide:
         table.add_column("because of", overflow="ellipsis", no_wrap=True)
     longest = max((one["high"] for one in topics), default=1.0)
@@ -85,7 +88,8 @@ def _table(topics: list[dict[str, Any]], over: str, catalog: Catalog) -> Any:
         bar = bar_of(one["strength"], one["low"], one["high"], longest, width)
         span = f"{one['low']:.0%} … {one['high']:.0%}"
         cells = (escape(one["name"]), bar, f"{one['strength']:.1%}", span, trend_words(one["trend"]), one["lifecycle"])
-        table.add_row(*cells, *([_titles(one, catalog)] if wide else []))
+        group = [escape(one["group"] or "")] if grouped else []
+        table.add_row(*cells, *group, *([_titles(one, catalog)] if wide else []))
     return table
 
 

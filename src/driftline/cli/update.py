@@ -9,6 +9,7 @@ import typer
 
 from driftline.cli.app import app
 from driftline.cli.output import console, print_json, progress_bar
+from driftline.cli.topic_changes import told
 
 
 @app.command()
@@ -31,10 +32,13 @@ def update(
                 "read": report.read,
                 "new": report.new,
                 "events": len(run.dataset.log),
+                "topic_changes": dict(report.topics) or None,
             }
         )
     elif report.new:
         console.print(f"{report.new:,} new events of {report.read:,} read")
+        for line in told(report.topics):
+            console.print(line, markup=False)
         console.print(f"run: {folder} version {report.version} (was {report.parent})", soft_wrap=True)
     else:
         console.print(f"nothing new in {report.read:,} events read; version {report.version} still answers")

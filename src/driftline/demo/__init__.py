@@ -156,7 +156,7 @@ def _keep(data: Dataset, measured: _Measured, interest: InterestModel, folder: P
     if not isinstance(fitted, FittedBlend):
         raise TypeError(f"a settled blend was fitted as {type(fitted).__name__}")
     blend = replace(fitted, shares=measured.blend.shares, dropped=measured.blend.dropped)
-    newer = fit_interest_model(log, data.catalog, previous=interest)
+    newer = fit_interest_model(log, data.catalog, previous=interest.topics)
     evaluation = measured.evaluation
     manifest = Manifest(
         version="",

@@ -16,6 +16,8 @@ MOST_TOPICS = 64
 MOST_POINTS = 50_000
 SAME_OVERLAP = 0.3
 """From this overlap on (items of both / items of either) a new group keeps the name of an old one."""
+KEEP_NUMBER_WITHIN = 1.25
+"""A refit keeps the number of groups while the number that the size asks for is within this factor."""
 
 Labels = NDArray[np.int32]
 
@@ -31,14 +33,25 @@ def derived_number(n_items: int) -> int:
     return int(np.clip(round(np.sqrt(n_items) / ITEMS_PER_TOPIC), 1, MOST_TOPICS))
 
 
+def kept_number(wanted: int, n_before: int) -> int:
+    """How many groups a refit makes: as many as before where about so many are wanted.
+
+    >>> kept_number(12, 10), kept_number(13, 10), kept_number(3, 10), kept_number(3, 0)
+    (10, 13, 3, 3)
+    """
+    close = max(wanted, n_before) <= KEEP_NUMBER_WITHIN * min(wanted, n_before)
+    return n_before if close else wanted
+
+
 def cluster(
     vectors: Vectors, worth: NDArray[np.float64], n_clusters: int, *, first: Vectors | None = None, seed: int = 0
 ) -> Labels:
     """The group of each row of unit vectors, -1 for rows of zeros; shape [n].
 
     Spherical k-means (Dhillon and Modha 2001) in which rows weigh `worth`: the best of several random starts, or one
-    start from given centres `first` [≤ n_clusters, dim]. Groups that end empty are dropped, so numbers have no gaps.
-    Beyond `MOST_POINTS` rows the weightiest make the groups, and the others join the closest.
+    start from given centres `first` [n, dim]; where those are more than `n_clusters`, the closest are made one first.
+    Groups that end empty are dropped, so numbers have no gaps. Beyond `MOST_POINTS` rows the weightiest make the
+    groups, and the others join the closest.
     """
     known = np.flatnonzero((vectors != 0).any(axis=1))
     labels = np.full(len(vectors), -1, np.int32)
@@ -48,7 +61,11 @@ def cluster(
     points, weight = vectors[rows], worth[rows]
     rng = np.random.default_rng(seed)
     n_clusters = min(n_clusters, len(rows))
-    starts = [first] if first is not None else [np.zeros((0, vectors.shape[1]))] * N_STARTS
+    starts = (
+        [_fused(first, points, weight, n_clusters)]
+        if first is not None
+        else [np.zeros((0, vectors.shape[1]))] * N_STARTS
+    )
     runs = [_k_means(points, weight, _spread(points, weight, start, n_clusters, rng)) for start in starts]
     best, _ = max(runs, key=lambda run: run[1])
     found = np.unique(best, return_inverse=True)[1].astype(np.int32)
@@ -86,11 +103,24 @@ def matched(new: Labels, old: Labels, n_new: int, n_old: int) -> NDArray[np.int6
     return found
 
 
+def _fused(centres: Vectors, points: Vectors, weight: NDArray[np.float64], n: int) -> Vectors:
+    """At most n centres: again and again the closest two become one, each counting by the points that are its own."""
+    mass = np.bincount((points @ centres.T).argmax(axis=1), weight, minlength=len(centres)) if len(centres) > n else 0
+    sums = centres * np.reshape(mass, (-1, 1)) if len(centres) > n else centres
+    while len(sums) > n:
+        alike = unit(sums) @ unit(sums).T
+        alike[np.tril_indices(len(sums))] = -np.inf
+        one, other = np.unravel_index(alike.argmax(), alike.shape)
+        sums[one] += sums[other]
+        sums = np.delete(sums, other, axis=0)
+    return unit(sums)
+
+
 def _spread(
     points: Vectors, weight: NDArray[np.float64], first: Vectors, n_clusters: int, rng: np.random.Generator
 ) -> Vectors:
     """Centres: those given, then points drawn by their distance from all before (k-means++, Arthur 2007)."""
-    centres = list(first[:n_clusters])
+    centres = list(first)
     nearest = (points @ first.T).max(axis=1) if len(first) else np.full(len(points), -1.0)
     while len(centres) < n_clusters:
         chance = weight * np.maximum(1 - nearest, 0)

@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog
-from driftline.interest.clusters import Labels, centres_of, cluster, derived_number, matched
+from driftline.interest.clusters import Labels, centres_of, cluster, derived_number, kept_number, matched
+from driftline.interest.groups import Items, group_topics
 from driftline.interest.naming import names_of
-from driftline.interest.topics import Topics, catalog_topics, examples_of
+from driftline.interest.topics import Topics, catalog_topics, examples_of, weights_of
 from driftline.interest.vectors import Vectors, joined, text_vectors, use_vectors
-
-KEEP_NUMBER_WITHIN = 1.25
-"""A refit keeps the number of topics while the number that the catalog's size asks for is within this factor."""
 
 
 def find_topics(log: EventLog, catalog: Catalog, *, previous: Topics | None = None, seed: int = 0) -> Topics:
@@ -42,19 +38,11 @@ def learn_topics(
     first = None if old is None else old.centres
     labels = _whole(cluster(items.vectors, items.worth, max(number, 1), first=first, seed=seed), log)
     names, ids, given = _names(labels, items, catalog, old)
-    rows = np.flatnonzero(labels >= 0)
-    weights = sparse.csr_matrix((np.ones(len(rows)), (rows, labels[rows])), shape=(len(labels), len(ids)))
-    examples = examples_of(weights, _typical(labels, items, len(ids)), catalog.items)
-    return Topics(ids, names, weights, examples, catalog.items, learned=True, n_given=given)
-
-
-@dataclass(frozen=True, eq=False)
-class _Items:
-    """What is known of items: all of it as one vector each, use alone, and how much each weighs in a group."""
-
-    vectors: Vectors
-    use: Vectors
-    worth: NDArray[np.float64]
+    weights = weights_of(labels, len(ids))
+    examples = examples_of(weights, items.typical(labels, len(ids)), catalog.items)
+    above = None if old is None else old.topics.hierarchy
+    hierarchy = group_topics(items, labels, ids, catalog, previous=above, seed=seed)
+    return Topics(ids, names, weights, examples, catalog.items, True, given, hierarchy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,22 +54,20 @@ class _Old:
     centres: Vectors
 
     @classmethod
-    def of(cls, topics: Topics, items: _Items, log: EventLog) -> _Old:
+    def of(cls, topics: Topics, items: Items, log: EventLog) -> _Old:
         labels = _old_labels(topics, log)
         centres = centres_of(items.vectors, items.worth, labels, len(topics))
         return cls(topics, labels, centres[(centres != 0).any(axis=1)])
 
 
-def _items(log: EventLog, catalog: Catalog, *, seed: int) -> _Items:
+def _items(log: EventLog, catalog: Catalog, *, seed: int) -> Items:
     use = use_vectors(log, seed=seed)
     vectors = joined(text_vectors(catalog, use, seed=seed), use)
-    return _Items(vectors, use, np.log1p(log.positive.item_counts()) + 0.1)
+    return Items(vectors, use, np.log1p(log.positive.item_counts()) + 0.1)
 
 
-def _number(items: _Items, n_before: int) -> int:
-    wanted = derived_number(int((items.vectors != 0).any(axis=1).sum()))
-    close = n_before and max(wanted, n_before) <= KEEP_NUMBER_WITHIN * min(wanted, n_before)
-    return n_before if close else max(wanted, n_before)
+def _number(items: Items, n_before: int) -> int:
+    return kept_number(derived_number(int((items.vectors != 0).any(axis=1).sum())), n_before)
 
 
 def _old_labels(previous: Topics, log: EventLog) -> Labels:
@@ -102,7 +88,7 @@ def _whole(labels: Labels, log: EventLog) -> Labels:
 
 
 def _names(
-    labels: Labels, items: _Items, catalog: Catalog, old: _Old | None
+    labels: Labels, items: Items, catalog: Catalog, old: _Old | None
 ) -> tuple[tuple[str, ...], tuple[str, ...], int]:
     """Names and ids of the topics, and the highest number that any id ever had; old ones where a topic goes on."""
     n_topics = int(labels.max(initial=-1)) + 1
@@ -116,10 +102,3 @@ def _names(
         given += topic not in kept
         ids.append(f"t{given}" if old is None or topic not in kept else old.topics.ids[kept[topic]])
     return tuple(old_names.get(topic, fresh[topic]) for topic in range(n_topics)), tuple(ids), given
-
-
-def _typical(labels: Labels, items: _Items, n_topics: int) -> NDArray[np.float64]:
-    """How well each item stands for its topic: its worth times its likeness to the topic; shape [n_items]."""
-    centres = centres_of(items.vectors, items.worth, labels, max(n_topics, 1))
-    alike = (items.vectors * centres[np.maximum(labels, 0)]).sum(axis=1)
-    return np.asarray(items.worth * np.where(labels >= 0, alike, 0), np.float64)

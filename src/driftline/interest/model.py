@@ -163,7 +163,7 @@ def fit_interest_model(
     catalog: Catalog,
     *,
     order_only: bool = False,
-    previous: InterestModel | None = None,
+    previous: Topics | None = None,
     seed: int = 0,
 ) -> InterestModel:
     """Find topics, choose dynamics and fit forecasts, all on one log; names and ids of `previous` topics are kept.
@@ -171,7 +171,7 @@ def fit_interest_model(
     Works on any log, down to one event: what cannot be learned gets plain defaults.
     """
     events = log.positive
-    topics = find_topics(events, catalog, previous=previous.topics if previous else None, seed=seed)
+    topics = find_topics(events, catalog, previous=previous, seed=seed)
     dynamics = fit_dynamics(events, topics, order_only=order_only, seed=seed)
     halves = Halves.of(events, seed=seed)
     fitted = fit_horizons(events, topics, dynamics, HORIZONS, halves=halves, seed=seed)

@@ -101,6 +101,7 @@ class Reading:
             {
                 "topic": self.topics.ids[topic],
                 "name": self.topics.names[topic],
+                "group": self.topics.group(topic),
                 "strength": rounded(strength[topic]),
                 "low": rounded(low[topic]),
                 "high": rounded(high[topic]),

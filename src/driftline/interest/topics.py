@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog
 from driftline.data.vocabulary import Vocabulary
 from driftline.errors import RunError
+from driftline.interest.hierarchy import Hierarchy, find_hierarchy
 from driftline.interest.storage import read_part, write_part
 from driftline.types import Rows
 
@@ -30,7 +32,7 @@ class Topics:
     [n_items, n_topics], whose rows sum to 1: an item with n topics gives each 1/n. The row of an item without a topic
     is zero: it is left out of shares, and `share_without` says how much that is. `examples` are the items that
     explain each name. `learned` says whether the topics were found by us or named by the catalog, `n_given` how many
-    ids learned topics have ever been given, so that none is given twice.
+    ids learned topics have ever been given, so that none is given twice. `hierarchy` says what stands above a topic.
     """
 
     ids: tuple[str, ...]
@@ -40,6 +42,7 @@ class Topics:
     items: Vocabulary
     learned: bool = False
     n_given: int = 0
+    hierarchy: Hierarchy = field(default_factory=Hierarchy)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -51,6 +54,13 @@ class Topics:
     def column(self, topic_id: str) -> int:
         """The column of a topic, or -1 where it is unknown."""
         return self._columns.get(topic_id, -1)
+
+    def group(self, column: int) -> str | None:
+        """The name of what stands above a topic, or None where it stands at the top."""
+        parent = self.hierarchy.parents.get(self.ids[column])
+        if parent is None or parent in self.hierarchy.group_names:
+            return self.hierarchy.group_names.get(parent or "")
+        return self.names[self.column(parent)]
 
     def of_items(self, item_rows: Rows) -> sparse.csr_matrix:
         """Topic weights of items, zero for items that came after the topics were made; shape [n, n_topics]."""
@@ -86,11 +96,15 @@ class Topics:
         return drawn
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The topic list: `{"topic", "name", "examples", "items"}` of each; `items` is how many carry it."""
+        """The topic list: `{"topic", "name", "parent", "examples", "items"}` of each; `items` is how many carry it.
+
+        `parent` is the id of the topic or group above, or None.
+        """
         carried = np.bincount(self.weights.indices, minlength=len(self))
         rows = zip(self.ids, self.names, self.examples, carried, strict=True)
+        above = self.hierarchy.parents
         return [
-            {"topic": id_, "name": name, "examples": list(examples), "items": int(count)}
+            {"topic": id_, "name": name, "parent": above.get(id_), "examples": list(examples), "items": int(count)}
             for id_, name, examples, count in rows
         ]
 
@@ -102,6 +116,7 @@ class Topics:
             "examples": self.examples,
             "learned": self.learned,
             "n_given": self.n_given,
+            "hierarchy": self.hierarchy.as_json(),
             "items": [str(id_) for id_ in self.items],
         }
         arrays = {"data": self.weights.data, "indices": self.weights.indices, "indptr": self.weights.indptr}
@@ -117,7 +132,10 @@ class Topics:
             examples = tuple(tuple(of_topic) for of_topic in document["examples"])
             items = Vocabulary(document["items"])
             ids, names = tuple(document["ids"]), tuple(document["names"])
-            return cls(ids, names, weights, examples, items, bool(document["learned"]), int(document["n_given"]))
+            learned, n_given = bool(document["learned"]), int(document["n_given"])
+            # Runs that were saved before topics had a hierarchy are flat.
+            hierarchy = Hierarchy.from_json(document["hierarchy"]) if "hierarchy" in document else Hierarchy()
+            return cls(ids, names, weights, examples, items, learned, n_given, hierarchy)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"expected whole topics in {folder}, got {error!r}; fit again") from error
 
@@ -125,14 +143,39 @@ class Topics:
 def catalog_topics(catalog: Catalog, log: EventLog | None = None) -> Topics:
     """The topics that the catalog names; a topic's id is its name.
 
-    Examples are the most frequent items of a log (the first of the table without one) that carry the topic, those
-    that carry few others first.
+    Their hierarchy is that of paths in the names or of the items that carry several (`interest.hierarchy`). Examples
+    are the most frequent items of a log (the first of the table without one) that carry the topic, those that carry few
+    others first.
     """
     counts = np.zeros(len(catalog.items)) if log is None else log.positive.item_counts().astype(np.float64)
     names = tuple(catalog.topic_names)
     weights = sparse.csr_matrix(catalog.topics, dtype=np.float64)
     weights.eliminate_zeros()
-    return Topics(names, names, weights, examples_of(weights, counts, catalog.items), catalog.items)
+    examples = examples_of(weights, counts, catalog.items)
+    hierarchy = _with_examples(find_hierarchy(names, weights), names, examples)
+    return Topics(names, names, weights, examples, catalog.items, hierarchy=hierarchy)
+
+
+def weights_of(labels: NDArray[np.int32], n_labels: int) -> sparse.csr_matrix:
+    """One label per item, or -1, as weights [n_items, n_labels] of 1 and 0."""
+    rows = np.flatnonzero(labels >= 0)
+    return sparse.csr_matrix((np.ones(len(rows)), (rows, labels[rows])), shape=(len(labels), n_labels))
+
+
+def _with_examples(hierarchy: Hierarchy, ids: tuple[str, ...], examples: tuple[tuple[str, ...], ...]) -> Hierarchy:
+    """The groups with the first examples of the topics and groups below them."""
+    known = dict(zip(ids, examples, strict=True))
+    below: dict[str, list[str]] = {}
+    for id_, parent in hierarchy.parents.items():
+        below.setdefault(parent, []).append(id_)
+
+    def of(id_: str) -> tuple[str, ...]:
+        if id_ in known:
+            return known[id_]
+        firsts = zip_longest(*(of(one) for one in below.get(id_, ())))
+        return tuple(dict.fromkeys(item for row in firsts for item in row if item is not None))[:N_EXAMPLES]
+
+    return replace(hierarchy, groups=tuple(replace(group, examples=of(group.id)) for group in hierarchy.groups))
 
 
 def examples_of(

@@ -9,8 +9,9 @@ from driftline.data.dataset import Dataset
 from driftline.data.split import production_fold
 from driftline.errors import NotEnoughDataError
 from driftline.interest.model import fit_interest_model
+from driftline.interest.topic_changes import topic_changes
 from driftline.learning.names import BLEND, choose_arms, make_models
-from driftline.learning.registry import UNFINISHED, Manifest, Run, require_run_or_nothing, save_run
+from driftline.learning.registry import UNFINISHED, Manifest, Run, require_run_or_nothing, save_run, topics_before
 from driftline.learning.settings import FitSettings
 from driftline.ranking.blend import FittedBlend
 from driftline.ranking.training import train
@@ -23,8 +24,9 @@ def fit_run(
     """Fit on everything up to the last event and save it as a new version of RUN.
 
     Choices (epochs, decays, weights) are made on a validation slice inside the log, then all is fitted again on the
-    whole log. A fit that was killed, asked for again, goes on from the last epoch of the model that it was training.
-    NotEnoughDataError where the log has no positive event.
+    whole log. Where RUN holds a version fitted on the same data, topics that were learned keep its ids and names, and
+    the manifest says what became of each. A fit that was killed, asked for again, goes on from the last epoch of the
+    model that it was training. NotEnoughDataError where the log has no positive event.
     """
     require_run_or_nothing(folder)
     settings = settings or FitSettings()
@@ -42,7 +44,15 @@ def fit_run(
     blend = trained.fitted[BLEND]
     if not isinstance(blend, FittedBlend):
         raise TypeError(f"training returned {type(blend).__name__} as the blend")
-    interest = fit_interest_model(fold.train, dataset.catalog, order_only=dataset.order_only, seed=settings.seed)
+    before = topics_before(folder, dataset.name)
+    interest = fit_interest_model(
+        fold.train,
+        dataset.catalog,
+        order_only=dataset.order_only,
+        previous=before.topics if before else None,
+        seed=settings.seed,
+    )
+    changes = {"since": before.version, **topic_changes(before.topics, interest.topics).as_json()} if before else None
     manifest = Manifest(
         version="",
         cutoff_us=dataset.log.last_us + 1,
@@ -51,6 +61,7 @@ def fit_run(
         shares=blend.shares,
         skipped={**trained.skipped, **blend.dropped},
         seconds=trained.seconds,
+        topic_changes=changes,
     )
     run = save_run(folder, manifest, dataset, blend, interest)
     shutil.rmtree(unfinished, ignore_errors=True)

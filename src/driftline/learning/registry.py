@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from driftline import __version__
 from driftline.data.dataset import Dataset, detect_repeats
@@ -31,6 +31,7 @@ from driftline.data.files import file_sha256, replace_text, sync
 from driftline.data.snapshot import HEADER, read_snapshot, write_snapshot
 from driftline.errors import RequestError, RunError, SaveError
 from driftline.interest.model import InterestModel
+from driftline.interest.topics import Topics
 from driftline.learning.names import load_blend
 from driftline.models.base import FittedModel
 from driftline.models.storage import SEAL, sealed
@@ -43,13 +44,19 @@ CURRENT = "current.json"
 VERSIONS = "versions"
 MANIFEST = "run.json"
 DRAFT = ".draft-"
+BESIDE = ("seconds", "topic_changes")
+"""What a manifest says of how a version came about; its id is of its content, however it did."""
 UNFINISHED = "unfinished"
 """Where a fit keeps what it would go on from."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a version says of itself; `cutoff_us` is the moment just after the last event that it has seen."""
+    """What a version says of itself; `cutoff_us` is the moment just after the last event that it has seen.
+
+    `topic_changes` says what became of the topics of the version before it in the run (`interest.topic_changes`, with
+    `since`, that version); None where there was none.
+    """
 
     version: str
     cutoff_us: int
@@ -59,6 +66,7 @@ class Manifest:
     shares: Mapping[str, float] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    topic_changes: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +165,26 @@ def versions_of(folder: Path) -> list[Manifest]:
     return sorted((read_manifest(place) for place in places), key=lambda one: (one.cutoff_us, one.version))
 
 
+class NamedTopics(NamedTuple):
+    """Topics, and the version that they are of."""
+
+    version: str
+    topics: Topics
+
+
+def topics_before(folder: Path, name: str) -> NamedTopics | None:
+    """The topics of the version that answers now; None where no version was fitted on data of this name.
+
+    None, too, where they cannot be read: a new fit is what heals a damaged run, so it must not stop at one.
+    """
+    try:
+        version = _version_for(folder, None)
+        same = _data_name(folder, version) == name
+        return NamedTopics(version, Topics.load(folder / VERSIONS / version / "interest")) if same else None
+    except (RunError, RequestError):
+        return None
+
+
 def fingerprint(dataset_folder: Path) -> str:
     """A hash over the bytes of a written dataset snapshot."""
     sums = {path.relative_to(dataset_folder).as_posix(): file_sha256(path) for path in _files(dataset_folder)}
@@ -173,7 +201,7 @@ def _write_version(
     interest.save(draft / "interest")
     sums = {path.relative_to(draft).as_posix(): file_sha256(path) for path in _files(draft)}
     facts = asdict(manifest) | {"fingerprint": fingerprint(draft / "data"), "version": ""}
-    content = {key: value for key, value in facts.items() if key != "seconds"} | {"files": sums}
+    content = {key: value for key, value in facts.items() if key not in BESIDE} | {"files": sums}
     facts["version"] = _digest(content)[:12]
     document = {"format": FORMAT, "driftline": __version__, "manifest": facts, "sha256": sums}
     (draft / MANIFEST).write_text(sealed(document), encoding="utf-8")
