@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from driftline import __version__
 from driftline.data.dataset import Dataset, detect_repeats
 from driftline.data.files import file_sha256, replace_text, sync
+from driftline.data.renumbering import renumbered
 from driftline.data.snapshot import HEADER, read_snapshot, write_snapshot
 from driftline.errors import RequestError, RunError, SaveError
 from driftline.interest.model import InterestModel
@@ -97,7 +98,8 @@ class Run:
     def recommender(self, at_us: int) -> Recommender:
         """What answers `recommend` at a moment; its slates carry the provenance."""
         dataset = self.dataset
-        repeats = dataset.repeats or detect_repeats(dataset.log.positive)
+        # As of then: what people repeat afterwards must not say what an earlier slate leaves out.
+        repeats = dataset.repeats or detect_repeats(dataset.log.before(at_us).positive)
         return Recommender(dataset.log, dataset.catalog, self.blend, repeats, self.provenance(at_us), self.interest)
 
     def provenance(self, at_us: int) -> dict[str, Any]:
@@ -132,18 +134,20 @@ def save_run(folder: Path, manifest: Manifest, dataset: Dataset, blend: FittedBl
 
 
 def load_run(folder: Path, at_us: int | None = None) -> Run:
-    """The version that answers at a moment: the newest of the same data that had not seen past it, else the current."""
-    version = _version_for(folder, at_us)
+    """The version that answers at a moment: the newest of the same data that had not seen past it, else the current.
+
+    It reads the data of the current version, which knows what happened between an older one's cutoff and the moment.
+    """
+    current, version = _version_for(folder, None), _version_for(folder, at_us)
     place = folder / VERSIONS / version
     manifest = read_manifest(place)
     _check_sums(place)
-    return Run(
-        folder,
-        manifest,
-        read_snapshot(place / "data"),
-        load_blend(place / "models"),
-        InterestModel.load(place / "interest"),
-    )
+    dataset = read_snapshot(place / "data")
+    if version != current:
+        _check_sums(folder / VERSIONS / current)
+        newest = read_snapshot(folder / VERSIONS / current / "data")
+        dataset = renumbered(newest, dataset.log.users, dataset.log.items)
+    return Run(folder, manifest, dataset, load_blend(place / "models"), InterestModel.load(place / "interest"))
 
 
 def read_manifest(place: Path) -> Manifest:
@@ -256,10 +260,21 @@ def _version_for(folder: Path, at_us: int | None) -> str:
     if at_us is None:
         return current
     name = _data_name(folder, current)
-    earlier = [
-        one.version for one in versions_of(folder) if one.cutoff_us <= at_us and _data_name(folder, one.version) == name
-    ]
-    return current if not earlier or current in earlier else earlier[-1]
+    earlier = [one for one in versions_of(folder) if one.cutoff_us <= at_us and _data_name(folder, one.version) == name]
+    if not earlier or current in [one.version for one in earlier]:
+        return current
+    forebears = _forebears(folder, current)
+    return max(earlier, key=lambda one: (one.cutoff_us, one.version in forebears, one.version)).version
+
+
+def _forebears(folder: Path, version: str) -> set[str]:
+    """The versions that a version was updated from, as far as they are there."""
+    parents = {one.version: one.parent for one in versions_of(folder)}
+    found: set[str] = set()
+    while (parent := parents.get(version)) is not None and parent not in found:
+        found.add(parent)
+        version = parent
+    return found
 
 
 def _data_name(folder: Path, version: str) -> object:

@@ -117,7 +117,10 @@ class Recommender:
         ranked = ranked[ranked >= 0]
         if not diversity:
             return ranked
-        return ranked[diversified(ranked, scores[ranked], item_vectors(self.catalog), k, diversity)]
+        # Among what may be shown alone: words of items that are yet to come would say what is coming.
+        shown = np.flatnonzero(np.isfinite(scores)).astype(np.int32)
+        places = np.searchsorted(shown, ranked).astype(np.int32)
+        return ranked[diversified(places, scores[ranked], item_vectors(self.catalog, shown), k, diversity)]
 
     def _ahead(self, user_id: str, at_us: int, horizon: str | None, scores: Scores) -> Ahead | None:
         if horizon is None:

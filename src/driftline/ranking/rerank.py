@@ -42,8 +42,13 @@ def diversified(
     return np.array(chosen)
 
 
-def item_vectors(catalog: Catalog) -> sparse.csr_matrix:
-    """What an item is, from its topics and the words of its title and text; [n_items, dim], rows of unit parts."""
-    texts = np.array([f"{title} {text}" for title, text in zip(catalog.title, catalog.text, strict=True)], object)
-    words = Tfidf.fit(texts)[1]
-    return sparse.csr_matrix(sparse.hstack([unit_rows(sparse.csr_matrix(catalog.topics, dtype=np.float32)), words]))
+def item_vectors(catalog: Catalog, rows: Rows | None = None) -> sparse.csr_matrix:
+    """What an item is, from its topics and the words of its title and text; rows of unit parts.
+
+    [n_items, dim], or [len(rows), dim] of some items, whose words are then weighed among these alone.
+    """
+    rows = np.arange(len(catalog.items), dtype=np.int32) if rows is None else rows
+    titles, texts = catalog.title[rows], catalog.text[rows]
+    words = Tfidf.fit(np.array([f"{title} {text}" for title, text in zip(titles, texts, strict=True)], object))[1]
+    topics = unit_rows(sparse.csr_matrix(catalog.topics[rows], dtype=np.float32))
+    return sparse.csr_matrix(sparse.hstack([topics, words]))
