@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from driftline.cli.app import app
-from driftline.cli.output import console, print_json, progress_bar
+from driftline.cli.output import console, print_json, progress_bar, require_writable
 from driftline.errors import RequestError, UnknownModelError
 from driftline.types import Progress, Size
 
@@ -34,6 +34,10 @@ def evaluate(
     horizon: Annotated[
         str | None, typer.Option("--horizon", help="With --task forecast: 7d, 28d, next-20 (the default) and so on.")
     ] = None,
+    forecasts: Annotated[
+        Path | None,
+        typer.Option("--forecasts", help="With --task forecast: score this file of driftline forecast --out instead."),
+    ] = None,
     models: Annotated[
         str | None, typer.Option("--models", help="Short names with commas between, or all; default: the blend's arms.")
     ] = None,
@@ -52,15 +56,19 @@ def evaluate(
     _require("--task", task, TASKS)
     _require("--tie", tie, ("file", "hash"))
     if out is not None:
-        _require_writable(out)
+        require_writable(out)
     settings = read_settings(config, size=size, minutes=minutes)
     chosen = read_seeds(seeds, settings.seed)
     if task == "forecast":
         _refuse_with_forecast({"--protocol": protocol, "--models": models})
-        _forecast(folder, horizon or HORIZON, chosen[0], settings.clean, out, as_json=as_json)
+        if forecasts is None:
+            _forecast(folder, horizon or HORIZON, chosen[0], settings.clean, out, as_json=as_json)
+        else:
+            _written(folder, forecasts, horizon, chosen[0], settings.clean, out, as_json=as_json)
         return
-    if horizon is not None:
-        raise RequestError(f"expected --horizon with --task forecast, got it with --task {task}")
+    for option, given in (("--horizon", horizon), ("--forecasts", forecasts)):
+        if given is not None:
+            raise RequestError(f"expected {option} with --task forecast, got it with --task {task}")
     with progress_bar() as progress:
         dataset = read_dataset(folder, clean=settings.clean)
         protocol = _protocol(dataset, protocol)
@@ -88,6 +96,29 @@ def _forecast(folder: Path, horizon: str, seed: int, clean: Any, out: Path | Non
         print_json(document)
     else:
         console.print(forecast_report(found))
+
+
+def _written(
+    folder: Path, file: Path, horizon: str | None, seed: int, clean: Any, out: Path | None, *, as_json: bool
+) -> None:
+    """The table of forecasts that were written before."""
+    from driftline.data.reading import read_dataset
+    from driftline.evaluation.forecast_files import read_forecasts
+    from driftline.evaluation.report import written_report
+    from driftline.evaluation.written_forecasts import evaluate_written
+
+    forecasts = read_forecasts(file)
+    if horizon is not None:
+        raise RequestError(
+            f"expected no --horizon beside --forecasts, got {horizon}; the file is of {forecasts.horizon}"
+        )
+    found = evaluate_written(read_dataset(folder, clean=clean), forecasts, seed=seed)
+    document = found.as_json()
+    _write(document, out)
+    if as_json:
+        print_json(document)
+    else:
+        console.print(written_report(found))
 
 
 def _refuse_with_forecast(given: dict[str, str | None]) -> None:
@@ -185,11 +216,3 @@ def _print(found: Evaluation, *, order_only: bool) -> None:
 def _require(option: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise RequestError(f"expected {option} {' or '.join(known)}, got {value!r}")
-
-
-def _require_writable(out: Path) -> None:
-    """Before anything is learned: RequestError where no file can be written under that name."""
-    if out.is_dir():
-        raise RequestError(f"expected --out as a file, got the folder {out}; name a file in it")
-    if not out.parent.is_dir():
-        raise RequestError(f"expected --out in a folder that exists, got {out}; make {out.parent} first")

@@ -3,39 +3,77 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from driftline.cli.app import app
 from driftline.cli.interests import bar_of
-from driftline.cli.output import console, print_json
+from driftline.cli.output import console, print_json, require_writable
+from driftline.errors import RequestError
 from driftline.types import parse_time
+
+if TYPE_CHECKING:
+    from driftline.interest.horizons import Horizon
+    from driftline.learning.registry import Run
 
 
 @app.command()
 def forecast(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    user: Annotated[str, typer.Option("--user", help="The user's id.")],
     horizon: Annotated[str, typer.Option("--horizon", help="How far ahead: 7d, 12h, 2w, or next-20 events.")],
+    user: Annotated[str | None, typer.Option("--user", help="The user's id; with --out by default everybody.")] = None,
     at: Annotated[
         str | None, typer.Option("--at", help="From this time; by default just after the last event.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write forecasts into this Parquet file, to be scored later by evaluate."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Forecast a user's interests: the share of each topic among what comes next, and how sure that is."""
+    from driftline.interest.horizons import Horizon
     from driftline.interest.reading import require_user
     from driftline.learning.registry import load_run
 
-    at_us = None if at is None else parse_time(at)
+    if user is None and out is None:
+        raise RequestError("expected --user ID, or --out FILE for forecasts of everybody, got neither; add one of them")
+    if out is not None:
+        require_writable(out)
+    asked, at_us = Horizon.parse(horizon), None if at is None else parse_time(at)
     run = load_run(folder, at_us)
-    require_user(run.dataset.log, user)
     moment = run.cutoff_us if at_us is None else at_us
-    document = run.interest.forecast(run.dataset.log, user, moment, horizon) | run.provenance(moment)
+    if out is not None:
+        _write(run, user, moment, asked, out, as_json=as_json)
+        return
+    require_user(run.dataset.log, user or "")
+    document = run.interest.forecast(run.dataset.log, user or "", moment, horizon) | run.provenance(moment)
     if as_json:
         print_json(document)
     else:
         _print(document)
+
+
+def _write(run: Run, user: str | None, at_us: int, horizon: Horizon, out: Path, *, as_json: bool) -> None:
+    """Forecasts of one user or of everybody into a file, and what is in it."""
+    from driftline.evaluation.forecast_files import forecast_users, write_forecasts
+
+    model = run.provenance(at_us)
+    found = forecast_users(run.interest, run.dataset.log, at_us, horizon, model=model, user_id=user)
+    write_forecasts(out, found)
+    document = {"out": str(out)} | found.as_json()
+    if as_json:
+        print_json(document)
+        return
+    console.print(
+        f"{document['users']:,} forecasts over {document['topics']:,} topics, {horizon} from {document['at']}: {out}",
+        soft_wrap=True,
+    )
+    console.print(f"sha256 {document['sha256']}", soft_wrap=True)
+    console.print("when that time is over: driftline evaluate DIR --task forecast --forecasts FILE", style="dim")
+    if document["hindsight"]:
+        console.print("[yellow]The model has seen events after this moment.[/yellow]")
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -58,6 +96,8 @@ def _print(document: dict[str, Any]) -> None:
         table.add_row(escape(one["name"]), bar, f"{one['share']:.1%}", span)
     console.print(table)
     parts = sorted(document["weights"].items(), key=lambda pair: -pair[1])
+    for note in document["notes"]:
+        console.print(note, style="yellow", markup=False)
     console.print("[dim]read from " + " · ".join(f"{name} {weight:.0%}" for name, weight in parts) + "[/dim]")
     if document["fitted"] is None:
         console.print("[yellow]Too little data to fit this horizon: the state itself is the forecast.[/yellow]")

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from driftline.errors import RequestError
 from driftline.types import Progress as ProgressCall
 
 console = Console(highlight=False)
@@ -61,3 +63,11 @@ def progress_bar() -> Iterator[ProgressCall]:
             bars.update(tasks[what], completed=done, total=total, visible=done < total)
 
         yield advance
+
+
+def require_writable(out: Path) -> None:
+    """Before anything is learned: RequestError where no file can be written under that name."""
+    if out.is_dir():
+        raise RequestError(f"expected --out as a file, got the folder {out}; name a file in it")
+    if not out.parent.is_dir():
+        raise RequestError(f"expected --out in a folder that exists, got {out}; make {out.parent} first")

@@ -116,12 +116,12 @@ def evaluate_forecast(dataset: Dataset, horizon: Horizon, *, seed: int = 0) -> F
         )
     view = View.of(log, model.topics, model.dynamics, asked)
     baselines = fit_baselines(learned, fitted, horizon, order_only=dataset.order_only)
-    forecasts = {name: _foretold(one.shares(view), one.spread, view.n_known) for name, one in baselines.items()}
+    forecasts = {name: foretold(one.shares(view), one.spread, view.n_known) for name, one in baselines.items()}
     own = model.distributions(log, asked.histories, horizon)
-    forecasts[DRIFTLINE] = _foretold(own.shares, own.spread, own.n_known)
+    forecasts[DRIFTLINE] = foretold(own.shares, own.spread, own.n_known)
     twin = _blind(model, learned, horizon, seed).distributions(log, asked.histories, horizon)
-    forecasts[BLIND] = _foretold(twin.shares, twin.spread, twin.n_known)
-    scored = _Scored(forecasts, asked, len(model.topics), seed)
+    forecasts[BLIND] = foretold(twin.shares, twin.spread, twin.n_known)
+    scored = Scored(forecasts, asked, len(model.topics), seed)
     return ForecastEvaluation(
         data={
             "name": dataset.name,
@@ -180,12 +180,12 @@ def _cut(log: EventLog) -> int:
     return log.last_us + 1 - round(ASKED_SHARE * (log.last_us + 1 - bulk_start_us(log))) if len(log) else 0
 
 
-def _foretold(shares: Counts, spread: Spread, n_known: Counts) -> tuple[Counts, Counts]:
+def foretold(shares: Counts, spread: Spread, n_known: Counts) -> tuple[Counts, Counts]:
     """Shares, and the concentration around each; both [n, n_topics]."""
     return shares, spread.at(n_known[:, None], shares)
 
 
-class _Scored:
+class Scored:
     """All figures of some forecasts, paired over users."""
 
     def __init__(self, forecasts: Mapping[str, tuple[Counts, Counts]], asked: Questions, n_topics: int, seed: int):

@@ -8,8 +8,10 @@ from rich.text import Text
 
 from driftline.evaluation.compare import Evaluation
 from driftline.evaluation.figures import COVERAGE, DIVERSITY, NOVELTY, Figures
-from driftline.evaluation.forecasting import LEAST_PAIRS, ForecastEvaluation
+from driftline.evaluation.forecasting import LEAST_PAIRS, LEAST_USERS, ForecastEvaluation
+from driftline.evaluation.written_forecasts import WrittenEvaluation
 from driftline.metrics.bootstrap import Estimate
+from driftline.types import format_time
 
 SORT_BY = "ndcg@10"
 ACCURACY = ("ndcg@10", "hr@10", "hr@20", "mrr@20")
@@ -116,6 +118,21 @@ def forecast_report(found: ForecastEvaluation) -> RenderableType:
     )
 
 
+def written_report(found: WrittenEvaluation) -> RenderableType:
+    """A file of forecasts beside every baseline, and what it says of itself."""
+    figures, forecasts = found.figures, found.forecasts
+    moment, version = format_time(forecasts.at_us), forecasts.model["model_version"]
+    lines = [
+        f"{len(forecasts.users):,} forecasts of {forecasts.horizon} from {moment}, model {version}",
+        f"scored on {figures.data['name']}: {figures.users:,} users did something in it",
+    ]
+    if found.hindsight:
+        lines.append(f"hindsight: the model had seen events up to {forecasts.model['model_cutoff']}")
+    if figures.users < LEAST_USERS:
+        lines.append(f"fewer than {LEAST_USERS} users: too few to tell a skill")
+    return Group(*(Text(line) for line in lines), Text(), _forecast_table(figures), Text(), *_forecast_worth(figures))
+
+
 def _forecast_asked(found: ForecastEvaluation) -> list[str]:
     data = found.data
     learned = f"before {data['cutoff']}" if data["cutoff"] else "of the other half of the users"
@@ -141,11 +158,12 @@ def _forecast_table(found: ForecastEvaluation) -> Table:
 
 def _forecast_worth(found: ForecastEvaluation) -> list[str]:
     weights = sorted(found.weights.items(), key=lambda pair: -pair[1])
+    mixed = ["driftline: " + " · ".join(f"{name} {weight:.0%}" for name, weight in weights)] if weights else []
     return [
         f"{TIED} tied with the best baseline ({found.best}) in nats per event; lower nats and js are better",
         "skill: 1 - nats / nats of the best baseline, with its 95 % interval over users",
         "coverage@90: how often what came lies in the 90 % interval, topics of ≥ 5 %",
-        "driftline: " + " · ".join(f"{name} {weight:.0%}" for name, weight in weights),
+        *mixed,
     ]
 
 

@@ -20,6 +20,7 @@ from driftline.interest.forecast import Forecast, HorizonModel
 from driftline.interest.forecast_fitting import Halves, fit_horizon
 from driftline.interest.horizons import Horizon
 from driftline.interest.learned import find_topics
+from driftline.interest.notes import forecast_notes, led_by
 from driftline.interest.pool import Pool
 from driftline.interest.reading import Past, interests, rounded
 from driftline.interest.signals import MOST_GROUPS, Signals, promises, within_groups
@@ -54,6 +55,11 @@ class Distributions(NamedTuple):
     parts: tuple[str, ...]
     fitted: str | None
 
+    @property
+    def concentration(self) -> Counts:
+        """The concentration around each share; [n, n_topics]."""
+        return self.spread.at(self.n_known[:, None], self.shares)
+
 
 @dataclass(frozen=True, eq=False)
 class InterestModel:
@@ -72,10 +78,13 @@ class InterestModel:
         """What a user will do within a horizon, in the contract's shape; shares sum to 1, the last one is `other`.
 
         `expected_events` is how many events the intervals are for, `weights` each expert's part in it, `fitted` the
-        horizon whose weights were used. RequestError for a horizon in time where the data has an order alone.
+        horizon whose weights were used, `led_by` whose mix the forecast is closer to, `notes` what else a reader has to
+        know, in sentences. RequestError for a horizon in time where the data has an order alone.
         """
-        past = Past.of(log, user_id, at_us)
-        found, fitted = self.distribution(log, past, Horizon.parse(horizon))
+        past, asked = Past.of(log, user_id, at_us), Horizon.parse(horizon)
+        found, fitted = self.distribution(log, past, asked)
+        prior = self.dynamics.priors(log, self.topics, np.array([at_us], np.int64))[0]
+        led = led_by(found.shares, past.counts(self.topics, self.dynamics, self.dynamics.half_life), prior)
         listed, rest = found.order[:MOST_LISTED], found.order[MOST_LISTED:]
         rows = [(self.topics.ids[topic], self.topics.names[topic], np.array([topic])) for topic in listed]
         name = OTHER if self.topics.column(OTHER) < 0 else "all other"
@@ -83,12 +92,14 @@ class InterestModel:
         return {
             "user_id": user_id,
             "at": format_time(at_us),
-            "horizon": str(Horizon.parse(horizon)),
+            "horizon": str(asked),
             "n_events": past.n_events,
             "expected_events": found.n_events,
             "topics": topics,
             "weights": {expert: rounded(weight) for expert, weight in found.weights.items()},
             "fitted": fitted,
+            "led_by": led,
+            "notes": forecast_notes(log, at_us, asked, past.n_events, led),
         }
 
     def distribution(self, log: EventLog, past: Past, horizon: Horizon) -> tuple[Forecast, str | None]:
