@@ -62,7 +62,7 @@ def evaluate(
     if task == "forecast":
         _refuse_with_forecast({"--protocol": protocol, "--models": models})
         if forecasts is None:
-            _forecast(folder, horizon or HORIZON, chosen[0], settings.clean, out, as_json=as_json)
+            _forecast(folder, HORIZON if horizon is None else horizon, chosen[0], settings.clean, out, as_json=as_json)
         else:
             _written(folder, forecasts, horizon, chosen[0], settings.clean, out, as_json=as_json)
         return

@@ -36,6 +36,8 @@ def forecast_notes(log: EventLog, at_us: int, horizon: Horizon, n_events: int, l
     elif led == "everybody":
         events = "1 event" if n_events == 1 else f"{n_events:,} events"
         notes.append(f"{events} before this moment: led by what everybody wants")
+    elif n_events == 1:
+        notes.append("1 event before this moment: all that is known of this user")
     if beyond := _beyond(log, at_us, horizon):
         notes.append(beyond)
     return notes
