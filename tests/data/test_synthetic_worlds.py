@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from driftline.data.synthetic import START_US, World, baskets, changing, drifting, markov, seasonal, still
+from driftline.data.synthetic import START_US, World, baskets, changing, drifting, markov, pauses, seasonal, still
 from driftline.errors import SettingsError
-from driftline.types import END_OF_TIME, US_PER_DAY
+from driftline.types import END_OF_TIME, US_PER_DAY, US_PER_HOUR
 
-WORLDS = [still, drifting, changing, seasonal, markov, baskets]
+WORLDS = [still, drifting, changing, seasonal, markov, baskets, pauses]
 
 
 def topics_by_user(world: World) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +119,7 @@ def test_a_season_has_the_period_that_was_asked():
     assert folded.argmax() == 2
 
 
-@pytest.mark.parametrize("make", [still, drifting, changing, seasonal, markov, baskets])
+@pytest.mark.parametrize("make", [still, drifting, changing, seasonal, markov, baskets, pauses])
 def test_pure_noise_has_no_structure(make):
     """At noise 1 events that follow each other share a topic as often as chance has it."""
     world = make(n_users=1000, noise=1.0, seed=10)
@@ -150,6 +150,16 @@ def test_a_walk_of_order_two_cannot_be_told_from_the_last_item_alone():
     assert best_by_last < 0.15
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_what_follows_a_pause_depends_on_how_long_it_was(noise):
+    world = pauses(n_users=1000, n_items=20, noise=noise, seed=14)
+    item, time_us = (column.reshape(1000, -1) for column in (world.log.item_row, world.log.time_us))
+    long = (np.diff(time_us) > US_PER_HOUR).astype(int)
+    assert long.mean() == pytest.approx(0.5, abs=0.01)
+    follows = [(world.truth.successor[gap, item[:, :-1]] == item[:, 1:]).mean() for gap in (long, 1 - long)]
+    assert follows == pytest.approx([1 - noise + noise / 20, noise / 20], abs=0.01)
+
+
 def test_a_basket_is_one_moment_of_different_items_and_the_next_is_of_the_topic_that_follows():
     world = baskets(noise=0, basket_size=4, seed=13)
     log = world.log
@@ -174,6 +184,7 @@ def test_a_basket_is_one_moment_of_different_items_and_the_next_is_of_the_topic_
         lambda: still(n_users=0),
         lambda: changing(change_share=2),
         lambda: markov(order=3),
+        lambda: pauses(noise=-0.1),
         lambda: baskets(n_items=6, n_topics=6, basket_size=2),
     ],
 )

@@ -67,6 +67,13 @@ class HalfLife:
         return np.asarray(np.exp2(-np.maximum(age, 0) / self.length), np.float64)
 
 
+HALF_LIVES = (
+    *(HalfLife(days=days) for days in (1 / 24, 1, 7, 60)),
+    *(HalfLife(events=events) for events in (4, 16, 64)),
+)
+"""The timescales of a state unless told otherwise: log-spaced, by the clock (an hour to two months) and in events."""
+
+
 @dataclass(frozen=True, eq=False)
 class InterestState:
     """One user's pseudo-counts after the last event: `counts` [n_half_lives, n_topics].

@@ -47,6 +47,7 @@ TABLE: Mapping[str, Entry] = {
     "gru": Entry(_SEQUENCE, "GRU", "FittedGRU"),
     "evolution": Entry(_SEQUENCE, "Evolution", "FittedEvolution"),
     "linear": Entry(_SEQUENCE, "Linear", "FittedLinear"),
+    "timescales": Entry(_SEQUENCE, "Timescales", "FittedTimescales"),
     "transformer": Entry(_SEQUENCE, "Transformer", "FittedTransformer"),
 }
 

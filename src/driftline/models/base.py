@@ -25,11 +25,14 @@ class States:
     """What a model knows of each query, and all that it scores from.
 
     `vectors` [n_queries, width] are the interests. A model that also counts says in `had` [n_queries, n_items of the
-    model] how often and how lately each item was taken, as a decayed count; None where it does not count.
+    model] how often and how lately each item was taken, as a decayed count; None where it does not count. Of a model
+    whose vectors fade, `times_us` [n_queries, n_moments + 1] are the moment up to which they have faded, then when each
+    of the last moments was; None of others.
     """
 
     vectors: NDArray[np.float32]
     had: sparse.csr_matrix | None = None
+    times_us: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)

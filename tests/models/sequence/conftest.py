@@ -11,7 +11,7 @@ import torch
 from driftline.data.events import EventLog, Histories, histories
 from driftline.data.synthetic import baskets
 from driftline.data.vocabulary import Vocabulary
-from driftline.models.sequence import GRU, LSTM, RNN, Evolution, Linear, SequenceFit, SequenceSettings
+from driftline.models.sequence import GRU, LSTM, RNN, Evolution, Linear, SequenceFit, SequenceSettings, Timescales
 
 Visit = Sequence[str]
 MakeLog = Callable[..., EventLog]
@@ -66,6 +66,8 @@ SMALL: dict[str, SequenceSettings] = {
     "evolution of rnn": Evolution(dim=8, epochs=2, batch=64, f="rnn"),
     "evolution of lstm": Evolution(dim=8, epochs=2, batch=64, f="lstm"),
     "linear": Linear(dim=8, epochs=2, batch=64, layers=2),
+    "timescales": Timescales(dim=8, epochs=2, batch=64),
+    "timescales without a clock": Timescales(dim=8, epochs=2, batch=64, clock=False),
 }
 
 

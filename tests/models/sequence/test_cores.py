@@ -86,8 +86,9 @@ def test_attention_is_the_formula() -> None:
     torch.testing.assert_close(core.run(x, Layout([1] * 5, time_us)), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_compiled_attention_is_its_slow_twin_with_gradients() -> None:
-    """Sequences of many lengths, gaps of all magnitudes, and a reach that is shorter than the longest."""
+@pytest.mark.parametrize("later", [False, True])
+def test_compiled_attention_is_its_slow_twin_with_gradients(later: bool) -> None:
+    """Sequences of many lengths, gaps of all magnitudes, a reach shorter than the longest; read at once, or later."""
     lengths = [40, 39, 17, 17, 9, 2, 1, 1]
     going = [sum(length > time for length in lengths) for time in range(40)]
     rng = np.random.default_rng(0)
@@ -96,11 +97,12 @@ def test_compiled_attention_is_its_slow_twin_with_gradients() -> None:
     parts = [torch.randn(sum(lengths), 8, generator=draw) for _ in range(3)]
     tables = [torch.randn(2, 25, generator=draw), torch.randn(2, N_GAPS, generator=draw)]
     pull, found = torch.randn(sum(lengths), 8, generator=draw), []
+    read_us = layout.time_us + (10 ** rng.uniform(0, 15, sum(lengths))).astype(np.int64) if later else None
     for run in (attend, attend_in_groups):
         near = Nearness(2, 25)
         near.steps.data, near.gaps.data = (table.clone() for table in tables)
         leaves = [part.clone().requires_grad_() for part in parts]
-        out = run(*leaves, near, layout)
+        out = run(*leaves, near, layout, read_us)
         found.append([out, *torch.autograd.grad((out * pull).sum(), [*leaves, near.steps, near.gaps])])
     for compiled, slow in zip(*found, strict=True):
         torch.testing.assert_close(compiled, slow, rtol=1e-4, atol=1e-5)
@@ -123,7 +125,7 @@ def test_attention_of_a_batch_is_that_of_each_sequence_alone() -> None:
 
 
 def test_steps_out_of_reach_are_not_seen() -> None:
-    seen = Nearness(1, 2)(torch.arange(4)[None])[0, 0] > -torch.inf
+    seen = Nearness(1, 2)(torch.arange(4)[None], torch.arange(4)[None])[0, 0] > -torch.inf
     assert seen.int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
 
 

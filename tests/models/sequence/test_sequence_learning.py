@@ -14,13 +14,13 @@ from scipy import sparse
 from driftline.data.dataset import Dataset
 from driftline.data.events import EventLog, histories
 from driftline.data.split import global_time_fold
-from driftline.data.synthetic import baskets, markov
+from driftline.data.synthetic import baskets, markov, pauses
 from driftline.data.targets import Fold
 from driftline.data.vocabulary import Vocabulary
 from driftline.metrics.ranks import target_ranks
 from driftline.models.base import FittedModel
 from driftline.models.popularity import Popularity
-from driftline.models.sequence import GRU, LSTM, RNN, Evolution, Linear, SequenceSettings, Transformer
+from driftline.models.sequence import GRU, LSTM, RNN, Evolution, Linear, SequenceSettings, Timescales, Transformer
 from driftline.models.sequence.network import Network
 from driftline.models.sequence.steps import steps_of_log
 from driftline.models.sequence.training import train
@@ -45,6 +45,7 @@ MODELS: dict[str, SequenceSettings] = {
     "evolution of rnn": Evolution(f="rnn", **QUICK),
     "evolution of lstm": Evolution(f="lstm", **QUICK),
     "linear": Linear(**QUICK),
+    "timescales": Timescales(**QUICK),
     "transformer": Transformer(**QUICK),
 }
 
@@ -120,6 +121,33 @@ def test_what_follows_from_the_last_two_needs_a_memory(name: str) -> None:
     fold = global_time_fold(markov(150, 6, 30, order=2, noise=0.0, seed=0).dataset)
     settings = type(MODELS[name])(dim=16, epochs=30, batch=512, learning_rate=0.02, dropout=0.0)
     assert hit_rate(settings.fit(fold.train, seed=0), fold, k=1) > 0.5  # by the last item alone: 1 in 6
+
+
+@pytest.mark.slow
+def test_where_the_length_of_a_pause_tells_what_follows_only_a_clock_finds_it() -> None:
+    """One of two items follows, by how long the user was away: .9 is the best rate with a clock, about .45 without."""
+    fold = global_time_fold(pauses(150, 30, 40, noise=0.1, seed=0).dataset)
+    settings = Timescales(**{**QUICK, "epochs": 12})
+    models = {"clock": settings, "no clock": replace(settings, clock=False), "gru": MODELS["gru"]}
+    rates = {name: hit_rate(model.fit(fold.train, seed=0), fold, k=1) for name, model in models.items()}
+    assert rates["clock"] > 0.8
+    assert max(rates["no clock"], rates["gru"]) < 0.55
+
+
+@pytest.mark.slow
+def test_hidden_times_destroy_the_edge_of_the_clock() -> None:
+    """The same world with all gaps alike, in training and in the questions."""
+    fold = global_time_fold(with_equal_gaps(pauses(150, 30, 40, noise=0.1, seed=0).dataset))
+    fitted = Timescales(**{**QUICK, "epochs": 12}).fit(fold.train, seed=0)
+    assert fitted.settled().clock
+    assert hit_rate(fitted, fold, k=1) < 0.55
+
+
+def with_equal_gaps(dataset: Dataset) -> Dataset:
+    """Every event a day after the user's last one."""
+    log = dataset.log
+    day = np.arange(len(log)) - log.user_offsets[log.user_row]
+    return replace(dataset, log=replace(log, time_us=log.time_us.min() + day * US_PER_DAY))
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from driftline.models.sequence.batches import batch_of, batches
 from driftline.models.sequence.had import HALF_LIFE
 from driftline.models.sequence.losses import Cells, set_cross_entropy
 from driftline.models.sequence.network import SHARPNESS, Network
+from driftline.models.sequence.scales import Carried
 from driftline.models.sequence.steps import Steps
 from driftline.models.sequence.training import loss_of, own_randomness
 
@@ -99,12 +100,12 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_steps(repeats: Repeats) -> Non
         network = Network(GRU(dim=4, repeats=repeats), vectors, bias).eval()
     losses_of_steps = []
     for visits in ([[0], [1, 2], [3]], [[2], [0, 4]]):
-        state, count = torch.zeros(1, network.width), np.zeros(5)
+        state, count = Carried(torch.zeros(1, network.width)), np.zeros(5)
         for visit, following in pairwise(visits):
             state = network.step(network.items[visit].mean(0, keepdim=True), state)
             count *= 0.5 ** (1 / HALF_LIFE)
             count[visit] += 1
-            scores = network.scores(network.behaviour(state))[0].numpy(force=True)
+            scores = network.scores(network.behaviour(state.vectors))[0].numpy(force=True)
             if network.again is not None:
                 scores = scores + network.again.item() * np.log1p(SHARPNESS * count)
             log_shares = scores - np.log(np.exp(scores).sum())

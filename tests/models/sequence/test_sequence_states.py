@@ -17,12 +17,13 @@ from driftline.models.sequence import SequenceFit
 
 
 def streamed(fitted: SequenceFit, log: EventLog, user: int) -> States:
-    """The slow twin: the state after single steps, one per moment."""
+    """The slow twin: the state after single steps, one per moment, as it stands when it is asked for."""
     low, high = log.user_offsets[user : user + 2]
     state = fitted.start()
     for moment in np.unique(log.moment[low:high]):
-        state = fitted.step(state, log.item_row[log.moment == moment])
-    return state
+        now = log.moment == moment
+        state = fitted.step(state, log.item_row[now], int(log.time_us[now][0]))
+    return fitted.at(state, np.array([log.last_us + 1]))
 
 
 def assert_streams(fitted: SequenceFit, everyone: Histories) -> None:

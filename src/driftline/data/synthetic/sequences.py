@@ -1,4 +1,4 @@
-"""Worlds in which what comes next follows from what came last, item by item or basket by basket."""
+"""Worlds in which what comes next follows from what came last: by item, by basket, or by the pause between."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from driftline.data.synthetic.world import (
     with_noise,
 )
 from driftline.errors import SettingsError
-from driftline.types import US_PER_DAY, US_PER_HOUR, Rows, Times
+from driftline.types import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, Rows, Times
 
 
 def markov(
@@ -92,6 +92,33 @@ def baskets(
     dataset = dataset_of("baskets", n_users, user_row, item_row.ravel(), times, catalog_of(item_topic))
     visits = pl.Series(columns.SESSION_ID, np.repeat(np.arange(n_users * n_visits), basket_size)).cast(pl.String)
     return World(replace(dataset, log=replace(dataset.log, extra=visits.to_frame())), truth)
+
+
+def pauses(n_users: int = 200, n_items: int = 30, n_events: int = 40, *, noise: float = 0.1, seed: int = 0) -> World:
+    """Users whose next item follows from the last one and from how long they were away: one table for each.
+
+    Half of the gaps, by a fair coin, are ten minutes and half two days; `truth.successor[0, last]` follows a short one,
+    `truth.successor[1, last]` a long one. With chance `noise` an event is any item instead. The best possible hit rate
+    at 1 is `1 - noise + noise / n_items`, and about half of that without seeing the gaps. Every item is its own topic.
+    """
+    check_dials(noise=noise, n_users=n_users, n_items=n_items, n_events=n_events)
+    rng = np.random.default_rng(seed)
+    successor = _latin_square(n_items, rng)[:2]
+    long = rng.integers(0, 2, (n_users, n_events))
+    walk = rng.integers(0, n_items, (n_users, n_events)).astype(np.int32)
+    for step in range(1, n_events):
+        walk[:, step] = with_noise(successor[long[:, step], walk[:, step - 1]], n_items, noise, rng)
+    gaps = np.where(long, 2 * US_PER_DAY, 10 * US_PER_MINUTE)
+    gaps[:, 0] = rng.integers(0, US_PER_DAY, n_users)
+    truth = Truth(
+        lambda user_rows, _at_us: np.full((len(user_rows), n_items), 1 / n_items),
+        topics_of_items(n_items, n_items),
+        noise,
+        successor=successor,
+    )
+    user_row, time_us = np.repeat(np.arange(n_users, dtype=np.int32), n_events), START_US + np.cumsum(gaps, axis=1)
+    catalog = catalog_of(truth.item_topic)
+    return World(dataset_of("pauses", n_users, user_row, walk.ravel(), time_us.ravel(), catalog), truth)
 
 
 def _latin_square(n: int, rng: np.random.Generator) -> Rows:

@@ -16,6 +16,7 @@ from driftline.models.sequence.settings import (
     Evolution,
     Linear,
     SequenceSettings,
+    Timescales,
     Transformer,
 )
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         FittedNetwork,
         FittedRNN,
         FittedSequence,
+        FittedTimescales,
         FittedTransformer,
     )
 
@@ -45,10 +47,12 @@ __all__ = [
     "FittedNetwork",
     "FittedRNN",
     "FittedSequence",
+    "FittedTimescales",
     "FittedTransformer",
     "Linear",
     "SequenceFit",
     "SequenceSettings",
+    "Timescales",
     "Transformer",
 ]
 

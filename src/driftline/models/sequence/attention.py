@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from driftline.models.sequence.blocks import Dropout, FeedForward
 from driftline.models.sequence.layout import Layout
+from driftline.models.sequence.steps import Ints
 
 N_GAPS = 64
 """Gaps of time are told apart by their order of magnitude: powers of 2 of a microsecond."""
@@ -29,16 +30,22 @@ class Nearness(nn.Module):
         self.steps = nn.Parameter(torch.zeros(n_heads, reach))
         self.gaps = nn.Parameter(torch.zeros(n_heads, N_GAPS))
 
-    def forward(self, time_us: Tensor) -> Tensor:
-        """For sequences of one length, times [n, length]; minus infinity where a step is not seen: [n, heads, …, …]."""
+    def forward(self, time_us: Tensor, read_us: Tensor) -> Tensor:
+        """For sequences of one length, times [n, length]; minus infinity where a step is not seen: [n, heads, …, …].
+
+        Step t looks back from the moment `read_us[:, t]`.
+        """
         reach, length = self.steps.shape[1], time_us.shape[1]
         ago = torch.arange(length)[:, None] - torch.arange(length)[None, :]
         hidden = ((ago < 0) | (ago >= reach)).to(time_us.device)
         near = self.steps[:, ago.clamp(0, reach - 1).to(time_us.device)]
-        gap = (time_us[:, :, None] - time_us[:, None, :]).clamp(min=0)
-        magnitude = torch.log2(gap.double() + 1).long()
-        far = torch.nn.functional.embedding(magnitude, self.gaps.T).permute(0, 3, 1, 2)
-        return (near + far).masked_fill(hidden, -torch.inf)
+        gap = (read_us[:, :, None] - time_us[:, None, :]).clamp(min=0)
+        return (near + self.of_gaps(gap.double()).permute(0, 3, 1, 2)).masked_fill(hidden, -torch.inf)
+
+    def of_gaps(self, gap_us: Tensor) -> Tensor:
+        """What gaps of time add, for each head in a last dimension."""
+        magnitude = torch.log2(gap_us + 1).long().clamp(max=N_GAPS - 1)
+        return torch.nn.functional.embedding(magnitude, self.gaps.T)
 
 
 class AttentionLayer(nn.Module):
@@ -65,25 +72,32 @@ class AttentionLayer(nn.Module):
         return cast("Tensor", self.forth(x + self.dropout(self.leave(attended * torch.nn.functional.silu(gate)))))
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, near: Nearness, layout: Layout) -> Tensor:
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, near: Nearness, layout: Layout, read_us: Ints | None = None
+) -> Tensor:
     """What each step takes from those before it in its sequence; all [n_steps, dim] by time.
 
-    One compiled pass over each sequence: nothing of the size of pairs of steps is stored.
+    A step looks back from `read_us` [n_steps]; None: from when it was. One compiled pass over each sequence: nothing of
+    the size of pairs of steps is stored.
     """
     parts = (query, key, value, near.steps.flip(1), near.gaps)
-    found: Tensor = _Attend.apply(*(part.contiguous() for part in parts), layout)  # type: ignore[no-untyped-call]
+    times = layout.time_us, layout.time_us if read_us is None else read_us
+    found: Tensor = _Attend.apply(*(part.contiguous() for part in parts), layout, times)  # type: ignore[no-untyped-call]
     return found
 
 
-def attend_in_groups(query: Tensor, key: Tensor, value: Tensor, near: Nearness, layout: Layout) -> Tensor:
+def attend_in_groups(
+    query: Tensor, key: Tensor, value: Tensor, near: Nearness, layout: Layout, read_us: Ints | None = None
+) -> Tensor:
     """The same by PyTorch, for sequences of like length side by side; the slow twin of the compiled pass."""
     n_heads, parts, order = len(near.steps), [], []
+    both = layout.time_us, layout.time_us if read_us is None else read_us
     for rows in layout.groups(PAIRS_AT_ONCE):
         n, length = rows.shape
         real = np.flatnonzero(np.diff(rows, axis=1, prepend=-1).ravel())
         which = torch.from_numpy(rows.ravel()).to(query.device)
         q, k, v = (part[which].view(n, length, n_heads, -1).transpose(1, 2) for part in (query, key, value))
-        mask = near(torch.from_numpy(layout.time_us[rows]).to(query.device))
+        mask = near(*(torch.from_numpy(times[rows]).to(query.device) for times in both))
         found = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         parts.append(found.transpose(1, 2).reshape(n * length, -1)[torch.from_numpy(real).to(query.device)])
         order.append(rows.ravel()[real])
@@ -97,7 +111,14 @@ class _Attend(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, steps: Tensor, gaps: Tensor, layout: Layout
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        steps: Tensor,
+        gaps: Tensor,
+        layout: Layout,
+        times: tuple[Ints, Ints],
     ) -> Tensor:
         """What is taken; `steps` begins with the farthest."""
         from driftline.models.sequence import kernels  # numba is loaded where it is needed
@@ -106,9 +127,9 @@ class _Attend(torch.autograd.Function):
         if layout.n_sequences:
             given = [part.detach().numpy() for part in (query, key, value)]
             tables = (steps.detach().numpy(), gaps.detach().numpy())
-            own = [*given, *layout.by_sequence, layout.time_us, *tables, out.numpy(), log_total.numpy()]
+            own = [*given, *layout.by_sequence, *times, *tables, out.numpy(), log_total.numpy()]
             kernels.attend(*own)
-        ctx.layout = layout
+        ctx.layout, ctx.times = layout, times
         ctx.save_for_backward(query, key, value, steps, gaps, out, log_total)
         return out
 
@@ -121,9 +142,9 @@ class _Attend(torch.autograd.Function):
         found = [np.empty_like(part) for part in given] + [np.zeros_like(steps), np.zeros_like(gaps)]
         pull, layout = grads[0].contiguous().numpy(), ctx.layout
         if layout.n_sequences:
-            own = [*given, *layout.by_sequence, layout.time_us, steps, gaps, out, log_total, pull, *found]
+            own = [*given, *layout.by_sequence, *ctx.times, steps, gaps, out, log_total, pull, *found]
             kernels.attend_back(*own)
-        return *(torch.from_numpy(part) for part in found), None
+        return *(torch.from_numpy(part) for part in found), None, None
 
 
 class AttentionCore(nn.Module):

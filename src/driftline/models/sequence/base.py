@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from driftline.data.events import EventLog, Histories
 from driftline.models.base import FittedModel, States
-from driftline.types import Rows, Scores
+from driftline.types import Rows, Scores, Times
 
 Vectors = NDArray[np.float32]
 """What is carried from step to step, [n, width]: the interest state H in the first `dim` columns, then what the cell
-remembers beside it, then the last behaviour."""
+remembers beside it, then the last behaviour; of `timescales` every timescale, then the ring of the last behaviours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,15 @@ class SequenceFit(FittedModel, Protocol):
         """The state of somebody without a past: a single one."""
         ...
 
-    def step(self, state: States, items: Rows) -> States:
-        """A single state after one more moment with these items: what `encode` gives for the longer history."""
+    def step(self, state: States, items: Rows, at_us: int | None = None) -> States:
+        """A single state after one more moment with these items: what `encode` gives for the longer history.
+
+        `at_us` is when the moment was; only models with a clock ask.
+        """
+        ...
+
+    def at(self, states: States, at_us: Times) -> States:
+        """The states as they stand at later moments [n_queries], when nothing happens until then."""
         ...
 
     def forecast_steps(self, histories: Histories, n_steps: int) -> Ahead:

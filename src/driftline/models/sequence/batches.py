@@ -85,7 +85,9 @@ def batch_of(windows: Steps, *, counted: int = 0) -> Batch:
     state = np.repeat(np.arange(len(places)), sizes)
     had = _had(windows, places, counted) if counted else None
     steps = steps_at(windows, places)
-    return Batch(steps, Layout(going, steps.time_us), state, target_item, mass, had)
+    # When something is asked is known, whatever it is: the state is read at the moment of what follows.
+    layout = Layout(going, steps.time_us, windows.time_us[places + 1])
+    return Batch(steps, layout, state, target_item, mass, had)
 
 
 def by_time(first: Ints, lengths: Ints) -> tuple[Ints, list[int]]:

@@ -53,7 +53,8 @@ def fit_sequence(
     events = positive_events(log, settings.name)
     known = np.flatnonzero(events.item_counts()).astype(np.int32)
     windows = steps_of_log(events, places(known, events.n_items)).windows(settings.max_length)
-    settings = replace(settings, repeats=settings.repeats or _repeats(events, validation)).for_steps(n_asked(windows))
+    settings = replace(settings, repeats=settings.repeats or _repeats(events, validation))
+    settings = settings.for_steps(n_asked(windows)).for_span(events.last_us - events.first_us)
     attributes = _attributes(catalog, known) if settings.attributes is not False else None
     fitted = _untrained(settings, events, known, attributes, seed)
     if not len(windows):

@@ -329,11 +329,12 @@ def _largest(row):  # type: ignore[no-untyped-def]
 
 
 @_compiled()
-def attend(query, key, value, rows, first, time_us, near, far, out, log_total):  # type: ignore[no-untyped-def]
+def attend(query, key, value, rows, first, time_us, read_us, near, far, out, log_total):  # type: ignore[no-untyped-def]
     """Causal attention within sequences, over the last `near.shape[1]` steps: `out` [n, dim], `log_total` [n, heads].
 
-    Sequence s has the rows `rows[first[s]:first[s + 1]]` of query, key, value [n, dim] and of `time_us`. To the scores
-    are added `near` [heads, reach], whose last is for the step itself, and `far` [heads, magnitudes].
+    Sequence s has the rows `rows[first[s]:first[s + 1]]` of query, key, value [n, dim] and of `time_us`; step r looks
+    back from `read_us[r]`. To the scores are added `near` [heads, reach], whose last is for the step itself, and `far`
+    [heads, magnitudes].
     """
     n_heads, reach, width = near.shape[0], near.shape[1], query.shape[1] // near.shape[0]
     scale, longest = np.float32(1 / np.sqrt(width)), np.max(np.diff(first))
@@ -349,7 +350,7 @@ def attend(query, key, value, rows, first, time_us, near, far, out, log_total): 
             low, r = max(0, now + 1 - reach), own[now]
             n = now + 1 - low
             shares = room[:n]
-            _magnitudes(times[now], times[low:], magnitude[:n])
+            _magnitudes(read_us[r], times[low:], magnitude[:n])
             for head in range(n_heads):
                 part = slice(head * width, (head + 1) * width)
                 _nearness(near[head, reach - n :], far[head], magnitude, shares)
@@ -362,7 +363,23 @@ def attend(query, key, value, rows, first, time_us, near, far, out, log_total): 
 
 @_compiled()
 def attend_back(  # type: ignore[no-untyped-def]
-    query, key, value, rows, first, time_us, near, far, out, log_total, d_out, d_query, d_key, d_value, d_near, d_far
+    query,
+    key,
+    value,
+    rows,
+    first,
+    time_us,
+    read_us,
+    near,
+    far,
+    out,
+    log_total,
+    d_out,
+    d_query,
+    d_key,
+    d_value,
+    d_near,
+    d_far,
 ):
     """The gradient of `attend` by query, key and value, written; by near and far, added. Scores are computed anew."""
     n_heads, reach, width = near.shape[0], near.shape[1], query.shape[1] // near.shape[0]
@@ -382,7 +399,7 @@ def attend_back(  # type: ignore[no-untyped-def]
             low, r = max(0, now + 1 - reach), own[now]
             n = now + 1 - low
             shares, pulls = rooms[0, :n], rooms[1, :n]
-            _magnitudes(times[now], times[low:], magnitude[:n])
+            _magnitudes(read_us[r], times[low:], magnitude[:n])
             for head in range(n_heads):
                 part = slice(head * width, (head + 1) * width)
                 _nearness(near[head, reach - n :], far[head], magnitude, shares)

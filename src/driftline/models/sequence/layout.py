@@ -18,11 +18,13 @@ LIKE = 0.75
 class Layout:
     """Steps by time: the first of every sequence, then the second of the `going[1]` that have one, and so on.
 
-    Sequences are sorted by falling length. `time_us` [n_steps] is when each step was, in the same order.
+    Sequences are sorted by falling length. `time_us` [n_steps] is when each step was, in the same order, `read_us` when
+    the state after it is read; None: at once.
     """
 
     going: Sequence[int]
     time_us: Ints
+    read_us: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.time_us)

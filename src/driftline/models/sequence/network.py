@@ -2,7 +2,7 @@
 
     e_j     = E_j + mean of the vectors of j's attributes     where they are known
     x_t     = mean of the e of the items of moment t
-    core    = cell(x_t, core)                             H is its first part
+    core    = cell(x_t, core)                             H is its first part; of timescales, what is read of it
     u_{t+1} = P · H + i + γ ⊙ x_t                         the behaviour that is expected next
     scores  = s · (e · u_{t+1}) + b                       with the same vectors e that entered
             + a · log(1 + SHARPNESS · c)                  where repeats are allowed: c as `had` counts it
@@ -25,6 +25,7 @@ from driftline.models.sequence.blocks import Dropout
 from driftline.models.sequence.cores import make_core
 from driftline.models.sequence.layout import Layout
 from driftline.models.sequence.losses import Cells
+from driftline.models.sequence.scales import RING, Carried, ScalesCore
 from driftline.models.sequence.settings import SequenceSettings
 from driftline.models.sequence.steps import Ints, Steps
 
@@ -74,6 +75,21 @@ class Network(nn.Module):
         return width
 
     @property
+    def n_times(self) -> int:
+        """How many moments a state knows of: none where no clock moves it."""
+        return RING + 1 if isinstance(self.core, ScalesCore) else 0
+
+    @property
+    def by_clock(self) -> bool:
+        """Whether time moves a state when nothing happens."""
+        return isinstance(self.core, ScalesCore) and self.core.by_clock
+
+    @property
+    def longest(self) -> int | None:
+        """How many moments of a history are read at least; None: as many as a gated state remembers."""
+        return self.core.longest if isinstance(self.core, ScalesCore) else None
+
+    @property
     def counted(self) -> int:
         """Of how many items it counts what was had before: all or none."""
         return 0 if self.again is None else len(self.items)
@@ -90,22 +106,52 @@ class Network(nn.Module):
         return Items(vectors if self.shared is None else vectors + self.shared(rows), bias)
 
     def pooled(self, steps: Steps, items: Items | None = None) -> Tensor:
-        """The behaviour x of every step; shape [n_steps, dim]."""
+        """What every step brings: the behaviour x, and for timescales what they sum; shape [n_steps, dim or more]."""
         vectors = (items or self.all_items()).vectors
         item, first = (torch.from_numpy(part).to(vectors.device) for part in (steps.item, steps.step[:-1]))
-        return nn.functional.embedding_bag(item, vectors, first, mode="mean")
+        x = nn.functional.embedding_bag(item, vectors, first, mode="mean")
+        return torch.cat([x, self.core.sums(vectors, steps)], 1) if isinstance(self.core, ScalesCore) else x
 
-    def step(self, x: Tensor, state: Tensor) -> Tensor:
-        """The state after one more behaviour x [n, dim], where the core is a recurrence."""
-        return torch.cat([self.core(x, state[:, : self.core.width]), x], 1)
+    def step(self, moments: Tensor, state: Carried, at_us: Ints | None = None) -> Carried:
+        """The state after what one more step brings at `at_us` [n], where the core is a recurrence."""
+        x, core = moments[:, : self.dim], state.vectors[:, : self.core.width]
+        if not isinstance(self.core, ScalesCore):
+            return Carried(torch.cat([self.core(x, core), x], 1))
+        moved = self.core(moments, Carried(core, state.times_us), at_us)
+        return Carried(torch.cat([moved.vectors, x], 1), moved.times_us)
 
-    def run(self, x: Tensor, layout: Layout) -> Tensor:
-        """The states after every step, for steps that lie as `layout` says; both x and states [n_steps, …]."""
-        return torch.cat([self.core.run(self.dropout(x), layout), x], 1)
+    def after(self, moments: Tensor, layout: Layout, rows: Ints) -> Carried:
+        """The states after some of the steps, which lie as `layout` says; shape [len(rows), width]."""
+        where = torch.from_numpy(rows)
+        if not isinstance(self.core, ScalesCore):
+            return Carried(self.run(moments, layout)[where])
+        found = self.core.after(moments, layout, rows)
+        return Carried(torch.cat([found.vectors, moments[where, : self.dim]], 1), found.times_us)
+
+    def faded(self, state: Carried, at_us: Ints) -> Carried:
+        """The states as they stand at `at_us` [n], where a clock moves them."""
+        if not isinstance(self.core, ScalesCore):
+            return state
+        faded = self.core.faded(Carried(state.vectors[:, : self.core.width], state.times_us), at_us)
+        return Carried(torch.cat([faded.vectors, state.vectors[:, self.core.width :]], 1), faded.times_us)
+
+    def read(self, state: Carried) -> Tensor:
+        """What `run` gives, from states that are carried: the same, or of timescales what is read of them."""
+        if not isinstance(self.core, ScalesCore):
+            return state.vectors
+        y = self.core.read(Carried(state.vectors[:, : self.core.width], state.times_us))
+        return torch.cat([y, state.vectors[:, self.core.width :]], 1)
+
+    def run(self, moments: Tensor, layout: Layout) -> Tensor:
+        """The states after every step as they are read, for steps that lie as `layout` says; [n_steps, …]."""
+        x = moments[:, : self.dim]
+        # What is normed first must not be thinned before: its length would be another one than when nothing is thinned.
+        read = moments if isinstance(self.core, ScalesCore) else self.dropout(x)
+        return torch.cat([self.core.run(read, layout), x], 1)
 
     def behaviour(self, state: Tensor) -> Tensor:
         """u, the behaviour that is expected next, as a vector among the items' vectors; shape [n, dim]."""
-        core, x = state[:, : self.core.width], state[:, self.core.width :]
+        core, x = state[:, : -self.dim], state[:, -self.dim :]
         moved: Tensor = self.project(core[:, : self.dim]) + self.core.short_term(core) + self.residual * x
         dropped: Tensor = self.dropout(moved)
         return dropped
@@ -131,9 +177,10 @@ class Network(nn.Module):
         )
 
     def expected(self, scores: Tensor) -> Tensor:
-        """The mean item vector under the shares that scores give: the next x, as far as it can be known."""
+        """What the next step brings, as far as it can be known: the mean item vector under the shares of the scores."""
         shares: Tensor = torch.softmax(scores, 1)
-        return shares @ self.all_items().vectors
+        x = shares @ self.all_items().vectors
+        return self.core.single(x) if isinstance(self.core, ScalesCore) else x
 
     @torch.no_grad()
     def fold(self) -> None:

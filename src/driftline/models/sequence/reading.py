@@ -12,25 +12,26 @@ LONGEST = 500
 before is left in a gated state, and a user of a million events answers in time."""
 
 
-def shared_steps(histories: Histories, place: Ints) -> tuple[Steps, Ints, Ints]:
+def shared_steps(histories: Histories, place: Ints, longest: int | None = None) -> tuple[Steps, Ints, Ints]:
     """Sequences, and for each question the sequence and the number of its steps that come before it.
 
-    The questions that a user is asked one after the other read the same sequence up to different steps.
+    The questions that a user is asked one after the other read the same sequence up to different steps. At least the
+    last `longest` moments are read (None: LONGEST).
     """
-    shortened = _shortened(histories)
+    shortened = _shortened(histories, LONGEST if longest is None else longest)
     wholes, which = _wholes(shortened)
     steps = steps_of_histories(wholes, place)
     return steps, which, _steps_before(shortened, wholes, which, place)
 
 
-def _shortened(histories: Histories) -> Histories:
-    """Histories that begin at a moment that is a multiple of LONGEST, so that later questions begin there too."""
+def _shortened(histories: Histories, longest: int) -> Histories:
+    """Histories that begin at a moment that is a multiple of `longest`, so that later questions begin there too."""
     log = histories.log
-    long = np.flatnonzero(histories.lengths > LONGEST)
+    long = np.flatnonzero(histories.lengths > longest)
     if not len(long):
         return histories
     first, last = log.moment[histories.start[long]], log.moment[histories.end[long] - 1]
-    skipped = np.maximum((last - first + 1) // LONGEST - 1, 0) * LONGEST
+    skipped = np.maximum((last - first + 1) // longest - 1, 0) * longest
     start = histories.start.copy()
     start[long] = np.maximum(start[long], np.searchsorted(log.moment, first + skipped))
     return Histories(log, start, histories.end, histories.at_us, histories.user_row)

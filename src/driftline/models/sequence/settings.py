@@ -16,9 +16,10 @@ from driftline.data.dataset import Repeats
 from driftline.data.events import EventLog
 from driftline.data.targets import Targets
 from driftline.errors import SettingsError
+from driftline.interest.state import HALF_LIVES, HalfLife
 from driftline.models.sequence.base import SequenceFit
 from driftline.models.settings import check_range, check_whole
-from driftline.types import Progress, Size
+from driftline.types import US_PER_HOUR, Progress, Size
 
 Cell = Literal["rnn", "lstm", "gru"]
 Start = Literal["svd", "random"]
@@ -112,6 +113,10 @@ class SequenceSettings(ABC):
         dim = self.dim if self.dim is not None else round(wide * WIDTH[self.size])
         open_dropout = LESS_DROPOUT if dim < WIDE else MORE_DROPOUT
         return replace(self, dim=dim, dropout=self.dropout if self.dropout is not None else open_dropout)
+
+    def for_span(self, span_us: int) -> Self:  # noqa: ARG002  (only what has a clock asks)
+        """The same with what suits a log that lasts so long, where that is open."""
+        return self
 
     def fit(
         self,
@@ -244,8 +249,48 @@ class Transformer(SequenceSettings):
         super().__post_init__()
         check_whole("layers", self.layers, 1)
         check_whole("heads", self.heads, 1)
-        if self.dim is not None and self.dim % self.heads:
-            raise SettingsError(f"expected heads that divide dim {self.dim}, got {self.heads}; choose another number")
+        _check_heads(self.dim, self.heads)
+
+
+@dataclass(frozen=True)
+class Timescales(SequenceSettings):
+    """Sums of item vectors that fade by the clock and by events, at seven half-lives, beside the last 32 moments.
+
+        s_k ← λ_k s_k + g · e    c_k ← λ_k c_k + g    λ_k = 2^(-Δ / half-life)    read: s_k / (c_k + 1)
+
+    read at the moment of the request: the state of somebody who was away for a month is not that of yesterday. The
+    half-lives are an hour, a day, 7 and 60 days, and 4, 16 and 64 events; each is divided by a factor that is learned
+    and 1 at first. What is read are attention (of `heads`) over the last moments, by how long ago they were, and
+    a gated sum of the timescales, then a feed-forward part. It is trained on all steps at once and moved by an event in
+    the same time however long the history is. Without `clock` events alone fade it; None takes it where the log lasts
+    longer than an hour. Sources: Martin and Cundy 2018, "Parallelizing linear recurrent neural nets over sequence
+    length"; Sun et al. 2023, RetNet, decays at several scales.
+    """
+
+    name: ClassVar[str] = "timescales"
+    heads: int = 2
+    clock: bool | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole("heads", self.heads, 1)
+        if self.clock is not None and not isinstance(self.clock, bool):
+            raise SettingsError(f"expected clock as true or false, got {self.clock!r}; choose one of them")
+        _check_heads(self.dim, self.heads)
+
+    @property
+    def half_lives(self) -> tuple[HalfLife, ...]:
+        """Those by the clock, where there is one, then those in events."""
+        return tuple(one for one in HALF_LIVES if one.days is None or self.clock is not False)
+
+    def for_span(self, span_us: int) -> Self:
+        """With a clock where the log lasts longer than the shortest half-life: positions in a sequence never do."""
+        return replace(self, clock=span_us > US_PER_HOUR) if self.clock is None else self
+
+
+def _check_heads(dim: int | None, heads: int) -> None:
+    if dim is not None and dim % heads:
+        raise SettingsError(f"expected heads that divide dim {dim}, got {heads}; choose another number")
 
 
 def _check_text(name: str, value: str | None) -> None:
