@@ -14,7 +14,7 @@ from driftline.interest import fitting
 from driftline.interest.dynamics import Dynamics, default_dynamics
 from driftline.interest.fitting import fit_dynamics, multinomial_likelihood, questions, within_budget
 from driftline.interest.reading import beta_intervals
-from driftline.interest.state import HalfLife, states_of
+from driftline.interest.state import HalfLife, counts_of
 from driftline.interest.topics import Topics, catalog_topics
 from driftline.types import US_PER_DAY
 
@@ -58,7 +58,7 @@ def test_ninety_percent_intervals_of_strength_hold_the_truth_of_a_still_world_ni
     topics, dynamics = fitted(world, seed=seed)
     users = np.arange(world.log.n_users, dtype=np.int32)
     moments = np.full(len(users), world.log.last_us + 1)
-    counts = states_of(histories(world.log, users, moments), topics, (dynamics.half_life,), dynamics.ratings)[:, 0]
+    counts = counts_of(histories(world.log, users, moments), topics, (dynamics.half_life,), dynamics.ratings)[:, 0]
     alpha = dynamics.posterior(counts, dynamics.priors(world.log, topics, moments))
     strength, low, high = beta_intervals(alpha, alpha.sum(axis=1, keepdims=True))
     truth = world.truth.event_share(users, moments)

@@ -16,7 +16,7 @@ from driftline.demo.population import topic_sums
 from driftline.interest.horizons import Horizon as Ahead
 from driftline.interest.model import InterestModel
 from driftline.interest.reading import Past, beta_intervals
-from driftline.interest.state import states_of
+from driftline.interest.state import counts_of
 from driftline.interest.topics import Topics
 from driftline.types import US_PER_DAY, Rows
 
@@ -157,7 +157,7 @@ def _through_time(
     dynamics, topics = interest.dynamics, interest.topics
     rows: Rows = np.full(len(moments), user_row, np.int32)
     asked = histories(log, rows, moments)
-    counts = states_of(asked, topics, (dynamics.half_life,), dynamics.ratings)[:, 0]
+    counts = counts_of(asked, topics, (dynamics.half_life,), dynamics.ratings)[:, 0]
     return counts, dynamics.posterior(counts, dynamics.priors(log, topics, moments))
 
 

@@ -1,27 +1,35 @@
-"""The interest state: per topic pseudo-counts of one user, at several half-lives, decayed to the moment of reading.
+"""The interest state: what one user wants, at several half-lives, decayed to the moment of reading.
 
-An event of weight w on an item with topic shares v(x) moves the counts at every half-life by
+An event on item j moves the sums at every half-life by
 
-    s ← λ s + w · v(x),    λ = 2^(-Δt / half_life),
+    s ← λ s + g_j · e_j      c ← λ c + g_j      λ = 2^(-Δt / half_life)      read: s / (c + 1)
 
-never by (1 - λ) v(x): of two events at one moment both count. In wall-clock time Δt is the time since the last event;
-in event time it is the number of events since, where all events of one moment are equally old. One step per event
-gives what the batch over whole histories gives (`states_of`, a test holds them equal).
+and the pseudo-counts of its topics by its weight times their shares; never by (1 - λ): of two events at one moment both
+count. In wall-clock time Δt is the time since the last event; in event time it is the number of events since, where all
+events of one moment are equally old. One step per event gives what the batch over whole histories gives (`counts_of`
+and `encoding`; tests hold them equal) and what the network `timescales` carries, whose e and g these may be.
+
+Rules. An event that is no sign of interest (weight 0) changes nothing. The same item with the same kind at the moment
+of the last event is a duplicate and changes nothing, as far as the ring knows. An event before the last is late: `step`
+refuses it, and `followed` replays the user's history in the order of time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from driftline.data.events import Histories
+from driftline.errors import RunError
 from driftline.interest.evidence import RatingScale, event_weights
+from driftline.interest.fading import Rates
 from driftline.interest.topics import Topics
-from driftline.types import ALWAYS, US_PER_DAY
+from driftline.types import ALWAYS, US_PER_DAY, Rows
 
 Counts = NDArray[np.float64]
 
@@ -67,64 +75,258 @@ class HalfLife:
         return np.asarray(np.exp2(-np.maximum(age, 0) / self.length), np.float64)
 
 
-HALF_LIVES = (
-    *(HalfLife(days=days) for days in (1 / 24, 1, 7, 60)),
-    *(HalfLife(events=events) for events in (4, 16, 64)),
-)
+EVENT_HALF_LIVES = tuple(HalfLife(events=events) for events in (4, 16, 64))
+"""All that there is where only the order of events is known."""
+
+HALF_LIVES = (*(HalfLife(days=days) for days in (1 / 24, 1, 7, 60)), *EVENT_HALF_LIVES)
 """The timescales of a state unless told otherwise: log-spaced, by the clock (an hour to two months) and in events."""
+
+
+TOPIC_HALF_LIVES = (HalfLife(days=1), HalfLife(days=60))
+"""Where topics are counted unless told otherwise: lately, and lastingly. More would not fit into 3 KB."""
+
+RING, N_TOPICS = 32, 64
+"""How many of the last events a state holds, and how many topics by name; the rest of them is `other`."""
+
+NO_TOPIC = np.iinfo(np.uint16).max
+"""What stands in a place that no topic has yet."""
+
+
+class Event(NamedTuple):
+    """What a state takes in: an item at a moment, what it weighs among topics, and the row of its kind."""
+
+    time_us: int
+    item_row: int
+    weight: float = 1.0
+    kind: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """What states are made with: half-lives, and what every item brings.
+
+    `vectors` [n_items, dim] float32 enter with `gates` [n_items] float32 at `half_lives`; a gate of 0 says that an item
+    has no vector. `topics` [n_items, n_topics] are counted at `topic_half_lives`, by whose last strength is known. A
+    state made with some scales is read with the same alone. ValueError for arrays that do not belong together, or
+    more topics than have numbers.
+    """
+
+    vectors: NDArray[np.float32]
+    gates: NDArray[np.float32]
+    topics: sparse.csr_matrix
+    half_lives: tuple[HalfLife, ...] = HALF_LIVES
+    topic_half_lives: tuple[HalfLife, ...] = TOPIC_HALF_LIVES
+
+    def __post_init__(self) -> None:
+        """As many vectors as gates."""
+        if self.vectors.shape[:1] != self.gates.shape:
+            raise ValueError(f"expected a gate per vector, got {self.gates.shape} and {self.vectors.shape}")
+        if self.topics.shape[1] >= NO_TOPIC:
+            raise ValueError(f"expected fewer than {NO_TOPIC:,} topics, got {self.topics.shape[1]:,}")
+
+    @cached_property
+    def entered(self) -> NDArray[np.float32]:
+        """What an event on each item adds: g e ⊕ g; shape [n_items, dim + 1]."""
+        ones = np.ones((len(self.gates), 1), np.float32)
+        return np.asarray(self.gates[:, None] * np.concatenate([self.vectors, ones], axis=1), np.float32)
+
+    @cached_property
+    def dtype(self) -> np.dtype[np.void]:
+        """What the bytes of one user's state are."""
+        width, n_topics = self.vectors.shape[1] + 1, N_TOPICS + 1
+        n_open = n_topics if any(one.events is not None for one in self.topic_half_lives) else 0
+        fields: list[tuple[str, str, tuple[int, ...]]] = [
+            ("time_us", "<i8", ()),
+            ("version", "<u4", ()),
+            ("sums", "<f4", (len(self.half_lives), width)),
+            ("open", "<f4", (width,)),
+            ("counts", "<f4", (len(self.topic_half_lives), n_topics)),
+            ("open_counts", "<f4", (n_open,)),
+            ("ring_item", "<i4", (RING,)),
+            ("ring_gap_us", "<f4", (RING,)),
+            ("topic", "<u2", (N_TOPICS,)),
+            ("ring_kind", "<i1", (RING,)),
+        ]
+        plain = np.dtype(fields)
+        return np.dtype([*fields, ("unused", "V", -plain.itemsize % 8)]) if plain.itemsize % 8 else plain
+
+    def new(self) -> InterestState:
+        """The state of somebody who has done nothing yet."""
+        state = InterestState(self, np.zeros(self.dtype.itemsize, np.uint8))
+        state.record["time_us"], state.record["topic"] = ALWAYS, NO_TOPIC
+        return state
+
+    def from_bytes(self, content: bytes) -> InterestState:
+        """The state that `to_bytes` wrote; RunError where it was made with scales of another shape."""
+        n = self.dtype.itemsize
+        if len(content) != n:
+            raise RunError(f"expected a state of {n} bytes, got {len(content)}; encode the history again")
+        return InterestState(self, np.frombuffer(content, np.uint8).copy())
+
+    @cached_property
+    def rates(self) -> Rates:
+        """How fast vectors fade."""
+        return _rates(self.half_lives)
+
+    @cached_property
+    def topic_rates(self) -> Rates:
+        """How fast topics fade."""
+        return _rates(self.topic_half_lives)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A state as it stands at a moment.
+
+    `levels` [n_half_lives, dim] are s / (c + 1), `weights` [n_half_lives] c. `counts` [n_topic_half_lives, n] are of
+    the topics `topic` [n], `other` [n_topic_half_lives] of all that have no place of their own.
+    """
+
+    levels: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    topic: NDArray[np.uint16]
+    counts: NDArray[np.float32]
+    other: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class InterestState:
-    """One user's pseudo-counts after the last event: `counts` [n_half_lives, n_topics].
+    """One user's state after the last event: `packed` are its bytes, which nothing changes, `record` what they are.
 
-    `open` [n_topics] is the part that came at the last moment, `time_us`, which no event has aged yet; `n_events` is
-    how many events have been taken in.
+    Its `time_us` is that of the last event, its `version` counts the events that were taken in. `sums` are s ⊕ c, `open`
+    is the part of them that came at the last moment, which no event has aged yet; the same of `counts`, whose last is
+    `other`. The ring stands at `version % RING`. Rows of an array [n_users, bytes] are states of many.
     """
 
-    half_lives: tuple[HalfLife, ...]
-    counts: Counts
-    open: Counts
-    time_us: int
-    n_events: int = 0
+    scales: Scales
+    packed: NDArray[np.uint8]
 
-    @classmethod
-    def new(cls, half_lives: tuple[HalfLife, ...], n_topics: int) -> InterestState:
-        """The state of somebody who has done nothing yet."""
-        return cls(half_lives, np.zeros((len(half_lives), n_topics)), np.zeros(n_topics), ALWAYS)
+    @property
+    def record(self) -> NDArray[np.void]:
+        """The bytes as named arrays."""
+        return np.ndarray((), self.scales.dtype, self.packed)
 
-    def step(self, time_us: int, weight: float, topics: Counts) -> InterestState:
-        """The state after one more event, not earlier than the last, on an item with topic shares [n_topics].
+    @property
+    def time_us(self) -> int:
+        """When the last event was; ALWAYS before the first."""
+        return int(self.record["time_us"])
 
-        The cost does not depend on how long the history is. ValueError for an event that is earlier.
+    @property
+    def version(self) -> int:
+        """How many events have been taken in."""
+        return int(self.record["version"])
+
+    def step(self, event: Event) -> InterestState:
+        """The state after one more event; itself, where the event changes nothing.
+
+        The cost does not depend on how long the history is. ValueError for an event before the last.
         """
-        if self.n_events and time_us < self.time_us:
-            raise ValueError("expected an event at or after the last one; encode the history again")
-        same = self.n_events > 0 and time_us == self.time_us
-        counts = self.counts.copy()
-        for k, half_life in enumerate(self.half_lives):
-            if half_life.days is not None:
-                counts[k] *= self._fading(half_life, time_us)
-            else:
-                # Events of one moment are a set: a later one of them ages what was before the moment, not its equals.
-                young = self.open if same else np.zeros_like(self.open)
-                counts[k] = (counts[k] - young) * 2.0 ** (-1 / half_life.length) + young
-        gain = weight * topics
-        return replace(
-            self,
-            counts=counts + gain,
-            open=self.open + gain if same else gain,
-            time_us=time_us,
-            n_events=self.n_events + 1,
-        )
+        if event.weight <= 0:
+            return self
+        time_us, version = self.time_us, self.version
+        if event.time_us < time_us:
+            raise ValueError("expected an event at or after the last one; replay the history (followed)")
+        same = event.time_us == time_us and version > 0
+        if same and self._is_there(event, version):
+            return self
+        after = InterestState(self.scales, self.packed.copy())
+        record, gap_us = after.record, float(event.time_us - time_us) if version else 0.0
+        self._add_vector(record, event, gap_us, same=same)
+        self._add_topics(record, event, gap_us, same=same)
+        place = version % RING
+        record["ring_item"][place], record["ring_gap_us"][place] = event.item_row, gap_us
+        record["ring_kind"][place] = event.kind
+        record["time_us"], record["version"] = event.time_us, version + 1
+        return after
 
-    def read(self, at_us: int) -> Counts:
-        """The counts as they stand at a moment; event-time ones do not fade while nothing happens."""
-        fading = [self._fading(one, at_us) if one.days is not None else 1.0 for one in self.half_lives]
-        return np.asarray(self.counts * np.array(fading)[:, None], np.float64)
+    def read(self, at_us: int) -> Reading:
+        """The state as it stands at a moment; event-time parts do not fade while nothing happens.
 
-    def _fading(self, half_life: HalfLife, at_us: int) -> float:
-        return float(2.0 ** (-(at_us - self.time_us) / US_PER_DAY / half_life.length)) if self.n_events else 1.0
+        ValueError for a moment before the last event.
+        """
+        record, scales = self.record, self.scales
+        if self.version and at_us < self.time_us:
+            raise ValueError(f"expected a moment not before the last event ({self.time_us}), got {at_us}; encode again")
+        gap_us = float(at_us - self.time_us) if self.version else 0.0
+        sums = record["sums"] * scales.rates.left(gap_us)
+        counts = record["counts"] * scales.topic_rates.left(gap_us)
+        there = np.flatnonzero(record["topic"] != NO_TOPIC)
+        levels = sums[:, :-1] / (sums[:, -1:] + 1)
+        return Reading(levels, sums[:, -1], record["topic"][there], counts[:, there], counts[:, -1])
+
+    def recent(self) -> tuple[Rows, NDArray[np.int64]]:
+        """Items and times of the last events, the last one first; times to a 10,000,000th of a gap; both [n]."""
+        n = min(self.version, RING)
+        places = (self.version - 1 - np.arange(n)) % RING
+        gaps = self.record["ring_gap_us"][places].astype(np.float64)
+        ages = np.concatenate([[0.0], np.cumsum(gaps[:-1])]) if n else gaps
+        return self.record["ring_item"][places], self.time_us - ages.astype(np.int64)
+
+    def to_bytes(self) -> bytes:
+        """The packed state, exactly."""
+        return self.packed.tobytes()
+
+    def _is_there(self, event: Event, version: int) -> bool:
+        """Whether the ring has the event among those of the last moment."""
+        items, kinds, gaps = self.record["ring_item"], self.record["ring_kind"], self.record["ring_gap_us"]
+        for back in range(1, min(version, RING) + 1):
+            place = (version - back) % RING
+            if items[place] == event.item_row and kinds[place] == event.kind:
+                return True
+            if gaps[place] > 0:
+                return False
+        return False
+
+    def _add_vector(self, record: NDArray[np.void], event: Event, gap_us: float, *, same: bool) -> None:
+        """Fade the sums, and add what the item brings, where it has a vector."""
+        scales, sums, open_ = self.scales, record["sums"], record["open"]
+        there = event.item_row < len(scales.gates) and bool(scales.gates[event.item_row] > 0)
+        scales.rates.fade(sums, open_, gap_us, event=there, same=same)
+        if there:
+            gain = scales.entered[event.item_row]
+            np.add(sums, gain, out=sums)
+            np.add(open_, gain, out=open_)
+
+    def _add_topics(self, record: NDArray[np.void], event: Event, gap_us: float, *, same: bool) -> None:
+        """Fade the counts, and add the item's topics to their places."""
+        topics, counts, open_ = self.scales.topics, record["counts"], record["open_counts"]
+        if len(open_) or not same:
+            self.scales.topic_rates.fade(counts, open_, gap_us, event=True, same=same)
+        if event.item_row >= topics.shape[0]:
+            return
+        first, last = topics.indptr[event.item_row : event.item_row + 2].tolist()
+        for topic, share in zip(topics.indices[first:last].tolist(), topics.data[first:last].tolist(), strict=True):
+            gain = event.weight * share
+            place = _place(record, topic, gain)
+            counts[:, place] += gain
+            if len(open_):
+                open_[place] += gain
+
+
+def _rates(half_lives: tuple[HalfLife, ...]) -> Rates:
+    clock = [0.0 if one.days is None else -1 / (one.days * US_PER_DAY) for one in half_lives]
+    events = [0.0 if one.events is None else -1 / one.events for one in half_lives]
+    return Rates(np.array(clock, np.float32)[:, None], np.array(events, np.float32)[:, None])
+
+
+def _place(record: NDArray[np.void], topic: int, gain: float) -> int:
+    """Where a topic is counted: its own place, a free one, that of a weaker topic, which becomes other, or other."""
+    topics = record["topic"]
+    own = int((topics == topic).argmax())
+    if topics[own] == topic:
+        return own
+    free = int(topics.argmax())  # what stands in a free place is above every topic
+    if topics[free] != NO_TOPIC:
+        counts = record["counts"]
+        lasting = counts[-1, :-1]
+        free = int(lasting.argmin())
+        if lasting[free] > gain:
+            return N_TOPICS
+        for held in (*counts, *([record["open_counts"]] if len(record["open_counts"]) else [])):
+            held[-1] += held[free]
+            held[free] = 0
+    topics[free] = topic
+    return free
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,27 +370,13 @@ class Evidence:
         return sparse.csr_matrix((worth, self.histories.log.item_row[self.row], ends), shape=shape)
 
 
-def states_of(histories: Histories, topics: Topics, half_lives: tuple[HalfLife, ...], scale: RatingScale) -> Counts:
-    """Pseudo-counts of many users at their moments: the batch twin of `InterestState`.
+def counts_of(histories: Histories, topics: Topics, half_lives: tuple[HalfLife, ...], scale: RatingScale) -> Counts:
+    """Pseudo-counts of all topics for many users at their moments; shape [n_queries, n_half_lives, n_topics].
 
-    Shape [n_queries, n_half_lives, n_topics].
+    Every row of the log counts, also what a state takes for a duplicate.
     """
     evidence = Evidence.of(histories, scale)
     return np.stack([evidence.counts(topics, one).toarray() for one in half_lives], axis=1)
-
-
-def state_of(
-    histories: Histories, topics: Topics, half_lives: tuple[HalfLife, ...], scale: RatingScale
-) -> InterestState:
-    """The state of one user after a history, one step per event."""
-    log = histories.log
-    rows = np.arange(histories.start[0], histories.end[0])
-    own = log.select(rows)
-    weights, shares = event_weights(own, scale), topics.of_items(own.item_row)
-    state = InterestState.new(half_lives, len(topics))
-    for place in range(len(rows)):
-        state = state.step(int(own.time_us[place]), float(weights[place]), shares[place].toarray().ravel())
-    return state
 
 
 def _events_since(histories: Histories, row: NDArray[np.int64], query: NDArray[np.int64]) -> NDArray[np.int64]:

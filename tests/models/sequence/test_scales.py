@@ -9,7 +9,9 @@ import torch
 from driftline.data.events import EventLog, histories
 from driftline.data.vocabulary import Vocabulary
 from driftline.errors import SettingsError
-from driftline.interest.state import HALF_LIVES, HalfLife
+from driftline.interest.encoding import encoded, state_of
+from driftline.interest.evidence import RatingScale
+from driftline.interest.state import HALF_LIVES, HalfLife, InterestState
 from driftline.models.sequence import FittedTimescales, SequenceFit, Timescales
 from driftline.models.sequence.batches import by_time, steps_at
 from driftline.models.sequence.layout import Layout
@@ -186,6 +188,25 @@ def test_the_whole_of_a_long_history_counts(fitted: SequenceFit) -> None:
     gates = fitted.network.core.gates(fitted.network.items)[items, 0].detach().numpy()
     sixty = found[3 * 9 : 4 * 9]
     np.testing.assert_allclose(sixty[-1], gates.sum(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("clock", [True, False])
+def test_the_sums_of_the_network_are_those_of_the_interest_state(basket_log: EventLog, clock: bool) -> None:
+    """Of every user of a log of baskets, after weights and half-lives have moved, event by event and in a batch."""
+    fitted = Timescales(dim=8, epochs=4, batch=32, learning_rate=0.05, clock=clock).fit(basket_log, seed=3)
+    assert isinstance(fitted, FittedTimescales)
+    scales = fitted.scales()
+    assert set(scales.half_lives).isdisjoint(HALF_LIVES)
+    at_us = basket_log.last_us + 9 * US_PER_DAY
+    asked = histories(basket_log, np.arange(12, dtype=np.int32), np.full(12, at_us))
+    sums = fitted.encode(asked).vectors[:, : len(scales.half_lives) * 9].reshape(12, -1, 9)
+    packed = encoded(asked, scales, RatingScale())
+    for user in range(12):
+        stepped = state_of(asked.take(slice(user, user + 1)), scales, RatingScale()).read(at_us)
+        batch = InterestState(scales, packed[user]).read(at_us)
+        for read in (stepped, batch):
+            np.testing.assert_allclose(read.weights, sums[user, :, -1], atol=1e-5)
+            np.testing.assert_allclose(read.levels, sums[user, :, :-1] / (sums[user, :, -1:] + 1), atol=1e-5)
 
 
 def test_steps_ahead_come_at_the_users_own_pace(fitted: SequenceFit, basket_log: EventLog) -> None:

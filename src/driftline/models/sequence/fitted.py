@@ -16,6 +16,7 @@ from torch import Tensor
 
 from driftline.data.events import EventLog, Histories
 from driftline.errors import SettingsError
+from driftline.interest.state import EVENT_HALF_LIVES, TOPIC_HALF_LIVES, HalfLife, Scales
 from driftline.models.base import States
 from driftline.models.pairs import Visits
 from driftline.models.sequence.base import Ahead
@@ -24,7 +25,7 @@ from driftline.models.sequence.had import DECAY, count_step, counts_after
 from driftline.models.sequence.layout import Layout
 from driftline.models.sequence.network import Network
 from driftline.models.sequence.reading import shared_steps
-from driftline.models.sequence.scales import NO_TIMES, Carried
+from driftline.models.sequence.scales import NO_TIMES, Carried, ScalesCore
 from driftline.models.sequence.settings import (
     GRU,
     LSTM,
@@ -248,6 +249,26 @@ class FittedTimescales(FittedSequence):
     """A fitted `Timescales`."""
 
     name: ClassVar[str] = Timescales.name
+
+    def scales(
+        self, topics: sparse.csr_matrix | None = None, topic_half_lives: tuple[HalfLife, ...] | None = None
+    ) -> Scales:
+        """What an `InterestState` is made with whose sums are those of this network, event by event.
+
+        Half-lives are the learned ones. `topics` [n_items, n_topics] are counted beside them, by default where the
+        network's own clock allows.
+        """
+        core, items = self.network.core, self.network.items.detach()
+        if not isinstance(core, ScalesCore):
+            raise TypeError(f"no timescales in a core of type {type(core).__name__}")
+        vectors, gates = np.zeros((self.n_items, self.network.dim), np.float32), np.zeros(self.n_items, np.float32)
+        with torch.inference_mode():
+            vectors[self.known], gates[self.known] = _array(items), _array(core.gates(items)[:, 0])
+        if topics is None:
+            topics = sparse.csr_matrix((self.n_items, 0))
+        if topic_half_lives is None:
+            topic_half_lives = TOPIC_HALF_LIVES if core.by_clock else EVENT_HALF_LIVES
+        return Scales(vectors, gates, topics, core.learned(), topic_half_lives)
 
 
 class FittedTransformer(FittedNetwork):

@@ -86,6 +86,14 @@ class ScalesCore(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
+    def learned(self) -> tuple[HalfLife, ...]:
+        """The half-lives as they have become."""
+        pace = torch.exp(self.pace.detach()).tolist()
+        return tuple(
+            HalfLife(days=one.days / f) if one.days is not None else HalfLife(events=one.length / f)
+            for one, f in zip(self.half_lives, pace, strict=True)
+        )
+
     def gates(self, vectors: Tensor) -> Tensor:
         """How much each of some items enters, from 0 to 1; shape [n, 1]."""
         return torch.sigmoid(self.gate(vectors))

@@ -1,0 +1,163 @@
+"""Interest states out of histories: of one user event by event, of many at once, and many on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from driftline.data.events import EventLog, Histories
+from driftline.errors import RunError
+from driftline.interest.dynamics import half_life_json
+from driftline.interest.evidence import RatingScale, event_weights
+from driftline.interest.state import N_TOPICS, NO_TOPIC, RING, Counts, Event, Evidence, HalfLife, InterestState, Scales
+from driftline.interest.storage import read_part, write_part
+from driftline.types import ALWAYS
+
+Packed = NDArray[np.uint8]
+"""States of many, one a row; [n_states, bytes]."""
+
+AT_ONCE = 1_000
+"""How many states are made at once: their topics are a dense array while they are sorted by strength."""
+
+
+def state_of(histories: Histories, scales: Scales, ratings: RatingScale) -> InterestState:
+    """The state of one user after a history, one step per event in the order of time."""
+    own = histories.log.select(np.arange(histories.start[0], histories.end[0]))
+    state = scales.new()
+    columns = own.time_us, own.item_row, event_weights(own, ratings), own.kind
+    for time_us, item, weight, kind in zip(*(column.tolist() for column in columns), strict=True):
+        state = state.step(Event(time_us, item, weight, kind))
+    return state
+
+
+def followed(
+    state: InterestState, event: Event, history: Callable[[], Histories], ratings: RatingScale
+) -> InterestState:
+    """The state after one more event, whenever it was: a late one replays the user's history, which has it too."""
+    return state.step(event) if event.time_us >= state.time_us else state_of(history(), state.scales, ratings)
+
+
+def encoded(histories: Histories, scales: Scales, ratings: RatingScale) -> Packed:
+    """The states of many users after their histories: the batch twin of `InterestState.step`.
+
+    The numbers are those of steps to the rounding of float32. Who has had more than N_TOPICS topics has the
+    strongest of them all here, while steps must let go of one before they know what comes.
+    """
+    weights = event_weights(histories.log, ratings)
+    rows = _that_count(histories.log, weights)
+    start, end = np.searchsorted(rows, histories.start), np.searchsorted(rows, histories.end)
+    log, weights = histories.log.select(rows), weights[rows]
+    found = np.zeros((len(histories), scales.dtype.itemsize), np.uint8)
+    records = found.view(scales.dtype)[:, 0]
+    records["time_us"], records["topic"], records["version"] = ALWAYS, NO_TOPIC, end - start
+    some = np.flatnonzero(end > start)
+    records["time_us"][some] = log.time_us[end[some] - 1]
+    for part in np.array_split(some, -(-len(some) // AT_ONCE)) if len(some) else []:
+        # As of the last event of each, where a state stands.
+        own = Histories(log, start[part], end[part], records["time_us"][part], histories.user_row[part])
+        made = records[part]
+        _fill_vectors(made, own, scales, ratings)
+        _fill_topics(made, Evidence.of(own, ratings, weights), scales)
+        _fill_ring(made, own)
+        records[part] = made
+    return found
+
+
+def write_states(folder: Path, name: str, scales: Scales, packed: Packed) -> None:
+    """Write states as `NAME.npz` and `NAME.json`; SaveError where that fails."""
+    write_part(folder, name, _told(scales), {"packed": packed})
+
+
+def read_states(folder: Path, name: str, scales: Scales) -> Packed:
+    """The states that `write_states` wrote, bit for bit; RunError where they are damaged or of other scales."""
+    document, arrays = read_part(folder, name)
+    if document != _told(scales) or arrays["packed"].shape[1:] != (scales.dtype.itemsize,):
+        raise RunError(f"expected {name} in {folder} of these half-lives and widths, got others; encode the histories")
+    return arrays["packed"]
+
+
+def _told(scales: Scales) -> dict[str, object]:
+    return {
+        "half_lives": [half_life_json(one) for one in scales.half_lives],
+        "topic_half_lives": [half_life_json(one) for one in scales.topic_half_lives],
+        "dim": scales.vectors.shape[1],
+    }
+
+
+def _that_count(log: EventLog, weights: Counts) -> NDArray[np.int64]:
+    """Rows of signs of interest, an item of one kind once a moment; ascending."""
+    rows = np.flatnonzero(weights > 0)
+    columns = log.kind[rows], log.item_row[rows], log.moment[rows]
+    order = np.lexsort((rows, *columns))
+    again = np.zeros(len(rows), bool)
+    again[order[1:]] = np.all([column[order[1:]] == column[order[:-1]] for column in columns], axis=0)
+    return rows[~again]
+
+
+def _fill_vectors(records: NDArray[np.void], own: Histories, scales: Scales, ratings: RatingScale) -> None:
+    """The sums at every half-life, and the part of the last moment; items without a vector are no events here."""
+    log = own.log
+    known = np.flatnonzero((log.item_row < len(scales.gates)) & (np.append(scales.gates, 0)[_within(log, scales)] > 0))
+    start, end = np.searchsorted(known, own.start), np.searchsorted(known, own.end)
+    last = log.moment[own.end - 1]
+    read = Histories(log.select(known), start, end, own.at_us, own.user_row)
+    evidence = Evidence.of(read, ratings, np.ones(len(known)))
+    ends = np.concatenate([[0], np.cumsum(read.lengths)])
+
+    def total(worth: Counts) -> NDArray[np.float64]:
+        items = read.log.item_row[evidence.row]
+        shape = (len(own), len(scales.gates))
+        return np.asarray(sparse.csr_matrix((worth, items, ends), shape=shape) @ scales.entered.astype(np.float64))
+
+    for place, one in enumerate(scales.half_lives):
+        records["sums"][:, place] = total(one.remaining(evidence.age_us, evidence.age_events))
+    records["open"] = total((log.moment[known[evidence.row]] == last[evidence.query]).astype(np.float64))
+
+
+def _within(log: EventLog, scales: Scales) -> NDArray[np.int64]:
+    return np.minimum(log.item_row, len(scales.gates)).astype(np.int64)
+
+
+def _fill_topics(records: NDArray[np.void], evidence: Evidence, scales: Scales) -> None:
+    """The strongest topics by name, those that last first, and the rest of them as other."""
+    counts = np.stack([_topics(evidence, scales, one) for one in scales.topic_half_lives], axis=1)
+    best = np.argsort(-counts[:, -1], axis=1, kind="stable")[:, :N_TOPICS]
+    n = best.shape[1]
+    records["topic"][:, :n] = np.where(np.take_along_axis(counts[:, -1], best, 1) > 0, best, NO_TOPIC)
+    records["counts"][:, :, :n] = np.take_along_axis(counts, best[:, None], 2)
+    records["counts"][:, :, -1] = counts.sum(2) - records["counts"][:, :, :n].sum(2)
+    if records["open_counts"].shape[1]:
+        moment = evidence.histories.log.moment
+        new = moment[evidence.row] == moment[evidence.histories.end - 1][evidence.query]
+        opened = _topics(replace(evidence, weight=evidence.weight * new), scales, HalfLife(events=np.inf))
+        records["open_counts"][:, :n] = np.take_along_axis(opened, best, 1)
+        records["open_counts"][:, -1] = opened.sum(1) - records["open_counts"][:, :n].sum(1)
+
+
+def _topics(evidence: Evidence, scales: Scales, half_life: HalfLife) -> Counts:
+    """Counts of all topics, dense; [n_queries, n_topics]."""
+    worth = evidence.weight * half_life.remaining(evidence.age_us, evidence.age_events)
+    topics = scales.topics
+    items = evidence.histories.log.item_row[evidence.row]
+    ends = np.concatenate([[0], np.cumsum(evidence.histories.lengths)])
+    worth = np.where(items < topics.shape[0], worth, 0.0)
+    shape = (len(evidence.histories), topics.shape[0])
+    counted = sparse.csr_matrix((worth, np.minimum(items, topics.shape[0] - 1), ends), shape=shape)
+    return np.asarray((counted @ topics).toarray(), np.float64)
+
+
+def _fill_ring(records: NDArray[np.void], own: Histories) -> None:
+    """The last events of each, and how long after the one before it each came."""
+    rows = own.end[:, None] + np.arange(-RING, 0)
+    query, column = np.nonzero(rows >= own.start[:, None])
+    row = rows[query, column]
+    place = (row - own.start[query]) % RING
+    gap_us = own.log.time_us[row] - own.log.time_us[np.maximum(row - 1, 0)]
+    records["ring_item"][query, place] = own.log.item_row[row]
+    records["ring_kind"][query, place] = own.log.kind[row]
+    records["ring_gap_us"][query, place] = np.where(row > own.start[query], gap_us, 0)
