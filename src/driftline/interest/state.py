@@ -193,9 +193,9 @@ class Reading:
 class InterestState:
     """One user's state after the last event: `packed` are its bytes, which nothing changes, `record` what they are.
 
-    Its `time_us` is that of the last event, its `version` counts the events that were taken in. `sums` are s ⊕ c, `open`
-    is the part of them that came at the last moment, which no event has aged yet; the same of `counts`, whose last is
-    `other`. The ring stands at `version % RING`. Rows of an array [n_users, bytes] are states of many.
+    `time_us` is when the last event was, `version` how many were taken in. `sums` are s ⊕ c, `open` the part of them
+    that came at the last moment, which no event has aged yet; the same of `counts`, whose last is `other`. The ring
+    stands at `version % RING`. Rows of an array [n_users, bytes] are states of many.
     """
 
     scales: Scales
