@@ -39,9 +39,9 @@ class Rates:
         makes it 0. Events of one moment are a set: a later one of them ages what was before it, not its equals.
         """
         if not same:
-            np.multiply(sums, self.left(gap_us, event=event), out=sums)
+            sums *= self.left(gap_us, event=event)
             newest.fill(0)
         elif event:
             left, taken = self.one_event
-            np.multiply(sums, left, out=sums)
-            np.add(sums, taken * newest, out=sums)
+            sums *= left
+            sums += taken * newest

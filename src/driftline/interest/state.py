@@ -131,6 +131,11 @@ class Scales:
         return np.asarray(self.gates[:, None] * np.concatenate([self.vectors, ones], axis=1), np.float32)
 
     @cached_property
+    def known(self) -> bytes:
+        """Which items have a vector; bytes are looked at in a tenth of the time that arrays are."""
+        return (self.gates > 0).tobytes()
+
+    @cached_property
     def dtype(self) -> np.dtype[np.void]:
         """What the bytes of one user's state are."""
         width, n_topics = self.vectors.shape[1] + 1, N_TOPICS + 1
@@ -223,7 +228,8 @@ class InterestState:
         """
         if event.weight <= 0:
             return self
-        time_us, version = self.time_us, self.version
+        record = self.record
+        time_us, version = int(record["time_us"]), int(record["version"])
         if event.time_us < time_us:
             raise ValueError("expected an event at or after the last one; replay the history (followed)")
         same = event.time_us == time_us and version > 0
@@ -280,12 +286,12 @@ class InterestState:
     def _add_vector(self, record: NDArray[np.void], event: Event, gap_us: float, *, same: bool) -> None:
         """Fade the sums, and add what the item brings, where it has a vector."""
         scales, sums, open_ = self.scales, record["sums"], record["open"]
-        there = event.item_row < len(scales.gates) and bool(scales.gates[event.item_row] > 0)
+        there = event.item_row < len(scales.known) and scales.known[event.item_row] > 0
         scales.rates.fade(sums, open_, gap_us, event=there, same=same)
         if there:
             gain = scales.entered[event.item_row]
-            np.add(sums, gain, out=sums)
-            np.add(open_, gain, out=open_)
+            sums += gain
+            open_ += gain
 
     def _add_topics(self, record: NDArray[np.void], event: Event, gap_us: float, *, same: bool) -> None:
         """Fade the counts, and add the item's topics to their places."""
@@ -298,7 +304,8 @@ class InterestState:
         for topic, share in zip(topics.indices[first:last].tolist(), topics.data[first:last].tolist(), strict=True):
             gain = event.weight * share
             place = _place(record, topic, gain)
-            counts[:, place] += gain
+            for row in counts:
+                row[place] += gain
             if len(open_):
                 open_[place] += gain
 
