@@ -37,7 +37,8 @@ def interests(
     run = load_run(folder, at_us)
     require_user(run.dataset.log, user)
     moment = run.cutoff_us if at_us is None else at_us
-    document = run.interest.interests(run.dataset.log, user, moment) | run.provenance(moment)
+    told = run.interest.interests(run.dataset.log, user, moment, catalog=run.dataset.catalog)
+    document = told | run.provenance(moment)
     if as_json:
         print_json(document)
     else:
@@ -54,9 +55,11 @@ def _print(document: dict[str, Any], catalog: Catalog) -> None:
     if console.width < WIDE:
         for one in document["topics"][:MOST_BELOW]:
             console.print(f"[dim]{escape(one['name'])}[/dim]  {_titles(one, catalog)}")
+    sentence = escape(document["change"]["sentence"])
     for term, words in (("short_term", "just now"), ("long_term", "lasting")):
         names = " · ".join(f"{escape(one['name'])} {one['strength']:.0%}" for one in document[term][:3])
         console.print(f"[dim]{words} ({document['half_lives'][term]})[/dim]  {names}")
+    console.print(f"[bold]{sentence}[/bold]" if document["change"]["changed"] else f"[dim]{sentence}[/dim]")
     without = f" · {document['without_topic']:.0%} of events have no topic" if document["without_topic"] else ""
     console.print(
         f"[dim]half-life {document['half_lives']['topics']} · model {document['model_version']}{without}[/dim]"

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog, Histories
 from driftline.errors import RequestError, RunError
+from driftline.interest.change import ChangeModel, fit_change
 from driftline.interest.dynamics import Dynamics, span_days
+from driftline.interest.evidence import event_weights
 from driftline.interest.experts import N_FEATURES, Expert, vector_half_lives
 from driftline.interest.fitting import fit_dynamics
 from driftline.interest.forecast import Forecast, HorizonModel
@@ -29,6 +31,7 @@ from driftline.interest.spread import Spread
 from driftline.interest.state import Counts
 from driftline.interest.storage import read_part, write_part
 from driftline.interest.topics import Topics
+from driftline.interest.turn import change_of
 from driftline.types import format_time
 
 HORIZONS = (Horizon(days=1.0), Horizon(days=7.0), Horizon(days=28.0), Horizon(events=20))
@@ -63,16 +66,33 @@ class Distributions(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class InterestModel:
-    """What interests are in one dataset, how they move, and how they are forecast."""
+    """What interests are in one dataset, how they move, when they have changed, and how they are forecast.
+
+    `change` is None in what was fitted before changes were told.
+    """
 
     topics: Topics
     dynamics: Dynamics
     space: Space
     horizons: tuple[HorizonModel, ...] = ()
+    change: ChangeModel | None = None
 
-    def interests(self, log: EventLog, user_id: str, at_us: int) -> dict[str, Any]:
-        """One user's interests at a moment, in the contract's shape; see `reading.interests`."""
-        return interests(log, self.topics, self.dynamics, user_id, at_us)
+    def interests(self, log: EventLog, user_id: str, at_us: int, *, catalog: Catalog | None = None) -> dict[str, Any]:
+        """One user's interests at a moment, in the contract's shape; see `reading.interests` and `turn.change_of`.
+
+        With a `catalog` the sentence about a change has titles in it, else ids.
+        """
+        told = interests(log, self.topics, self.dynamics, user_id, at_us)
+        return {**told, "change": self._change(Past.of(log, user_id, at_us), catalog)}
+
+    def change_scores(self, asked: Histories) -> Counts:
+        """How much each history's recent part departs from the rest, in nats; NaN where too little is known; shape [n].
+
+        The log of `asked` holds positive events. NaN for all in what was fitted before changes were told.
+        """
+        if self.change is None:
+            return np.full(len(asked), np.nan)
+        return self.change.scores(asked, self.topics, event_weights(asked.log, self.dynamics.ratings))
 
     def forecast(self, log: EventLog, user_id: str, at_us: int, horizon: str) -> dict[str, Any]:
         """What a user will do within a horizon, in the contract's shape; shares sum to 1, the last one is `other`.
@@ -143,6 +163,8 @@ class InterestModel:
         arrays: dict[str, NDArray[Any]] = {"base_mix": self.dynamics.base_mix, "space": self.space.items}
         for place, one in enumerate(self.horizons):
             arrays |= {f"{name}_{place}": array for name, array in asdict(one.pool).items()}
+        if self.change is not None:
+            document["change"], arrays["change_alpha"] = self.change.as_json(), self.change.alpha
         write_part(folder, "interest", document, arrays)
 
     @classmethod
@@ -157,9 +179,16 @@ class InterestModel:
                 for place in range(len(document["horizons"]))
             ]
             fitted = [HorizonModel.from_json(one, pool) for one, pool in zip(document["horizons"], pools, strict=True)]
-            return cls(topics, dynamics, Space(arrays["space"]), tuple(fitted))
+            has = "change" in document
+            change = ChangeModel.from_json(document["change"], arrays["change_alpha"]) if has else None
+            return cls(topics, dynamics, Space(arrays["space"]), tuple(fitted), change)
         except (KeyError, TypeError) as error:
             raise RunError(f"expected a whole interest model in {folder}, got {error!r}; fit again") from error
+
+    def _change(self, past: Past, catalog: Catalog | None) -> dict[str, Any]:
+        order_only, weights = self.dynamics.order_only, event_weights(past.log, self.dynamics.ratings)
+        label = str if catalog is None else lambda item: catalog.label(catalog.items.row(item)).strip()
+        return change_of(past, self.topics, self.change, weights, order_only=order_only, label=label)
 
     def _model_for(self, horizon: Horizon) -> tuple[HorizonModel, str | None]:
         """The fitted horizon that is closest, made to answer for this one; a plain one where none is fitted."""
@@ -186,7 +215,8 @@ def fit_interest_model(
     dynamics = fit_dynamics(events, topics, order_only=order_only, seed=seed)
     halves = Halves.of(events, seed=seed)
     fitted = fit_horizons(events, topics, dynamics, HORIZONS, halves=halves, seed=seed)
-    return InterestModel(topics, dynamics, halves.whole, fitted)
+    change = fit_change(events, topics, dynamics, seed=seed)
+    return InterestModel(topics, dynamics, halves.whole, fitted, change)
 
 
 def fit_horizons(
