@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.special import gammaln
 from scipy.stats import poisson
 
 from driftline.data.events import histories
@@ -19,12 +18,11 @@ from driftline.interest.change import (
     FALSE_ALARMS,
     MONTH_EVENTS,
     ChangeModel,
-    _threshold,
+    View,
+    Walk,
     alarms,
-    fit_change,
-    judged_months,
-    moment_counts,
 )
+from driftline.interest.change_fitting import _threshold, fit_change
 from driftline.interest.dynamics import default_dynamics
 from driftline.interest.evidence import event_weights
 from driftline.interest.model import InterestModel
@@ -41,24 +39,31 @@ def fitted(world: World, *, order_only: bool = False) -> InterestModel:
     return InterestModel(topics, dynamics, change=fit_change(world.log, topics, dynamics))
 
 
-def walked(model: InterestModel, world: World, user: int) -> tuple[np.ndarray, np.ndarray]:
-    """A user's score after each moment, and the moments."""
+def walk_of(model: InterestModel, world: World, user: int) -> Walk:
     log, offsets = world.log.positive, world.log.positive.user_offsets
     weights = event_weights(log, model.dynamics.ratings)
-    rows = slice(int(offsets[user]), int(offsets[user + 1]))
-    counts, sizes, times, columns = moment_counts(log, rows, model.topics, weights)
-    return model.change.series(counts, sizes, columns), times
+    return model.change.walk(log, slice(int(offsets[user]), int(offsets[user + 1])), model.topics, weights)
 
 
-def test_the_score_is_the_bayes_factor_of_two_mixes_worked_by_hand():
-    """Two even topics, α = (1, 1): 2 then 1 of the first are 1/3 and 1/2, 3 of the first 1/4: ln (1/6 · 4)."""
-    model = ChangeModel(np.array([1.0, 1.0]))
-    before, recent = (sparse.csr_matrix([[n, 0.0]]) for n in (2.0, 1.0))
-    assert model.score(before, recent)[0] == pytest.approx(np.log(4 / 6))
-    opposed = model.score(sparse.csr_matrix([[2.0, 0.0]]), sparse.csr_matrix([[0.0, 2.0]]))[0]
-    # Two of each, apart 1/3 each; together 2! 2! / 5! = 1/30.
-    assert opposed == pytest.approx(np.log(30 / 9))
-    assert gammaln(6) - 2 * gammaln(3) == pytest.approx(np.log(30))
+def walked(model: InterestModel, world: World, user: int) -> tuple[np.ndarray, np.ndarray]:
+    """A user's score after each moment, and the moments."""
+    walk = walk_of(model, world, user)
+    return walk.scores(), walk.times
+
+
+def counted(model: InterestModel, world: World) -> tuple[int, float]:
+    """All alarms of a world and the user-months that they came in."""
+    walks = [walk_of(model, world, user) for user in range(world.log.n_users)]
+    count = sum(int(alarms(walk.scores(), model.change.threshold).sum()) for walk in walks)
+    return count, sum(walk.months(walk.scores(), order_only=model.dynamics.order_only) for walk in walks)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+def test_the_evidence_of_two_mixes_is_the_bayes_factor_worked_by_hand(form):
+    """α = (1, 1): two of one kind are 1/3 likely, one 1/2, three 1/4; two of each 2! 2! / 5! = 1/30."""
+    view = View(np.array([1.0, 1.0]), 1.0)
+    found = view.evidence(form(np.array([[2.0, 0.0], [1.0, 0.0], [3.0, 0.0], [2.0, 2.0]])))
+    assert found == pytest.approx(np.log([1 / 3, 1 / 2, 1 / 4, 1 / 30]))
 
 
 @pytest.mark.parametrize("basket", [1, 7, 40])
@@ -80,10 +85,7 @@ def test_one_pass_over_many_users_gives_what_walking_through_each_gives(basket):
 def test_in_a_still_world_alarms_come_at_the_stated_rate():
     """Calibrated on one world, counted on another of the same make: within the 99.9 % interval of the Poisson."""
     model = fitted(still(n_users=300, seed=0))
-    other = still(n_users=300, seed=9)
-    walks = [walked(model, other, user) for user in range(300)]
-    months = sum(judged_months(*walk) for walk in walks)
-    count = sum(int(alarms(scores, model.change.threshold).sum()) for scores, _ in walks)
+    count, months = counted(model, still(n_users=300, seed=9))
     assert months > 2000
     low, high = poisson.interval(0.999, FALSE_ALARMS * months)
     assert low <= count <= high
@@ -122,19 +124,16 @@ def test_shuffled_events_of_users_who_changed_raise_no_more_than_the_stated_alar
     log = world.log
     order = np.lexsort((rng.random(len(log)), log.user_row))
     mixed = World(replace(world.dataset, log=replace(log, item_row=log.item_row[order])), world.truth)
-    walks = [walked(model, mixed, user) for user in range(200)]
-    count = sum(int(alarms(scores, model.change.threshold).sum()) for scores, _ in walks)
-    months = sum(judged_months(*walk) for walk in walks)
+    count, months = counted(model, mixed)
     assert count <= poisson.ppf(0.9995, FALSE_ALARMS * months)
 
 
 def test_without_times_a_month_is_so_many_events():
-    scores = np.array([np.nan] * 5 + [0.0] * MONTH_EVENTS * 3)
-    assert judged_months(scores, np.arange(len(scores)), order_only=True) == 3
     world = still(n_users=200, seed=3)
     model = fitted(world, order_only=True)
-    count = sum(int(alarms(walked(model, world, user)[0], model.change.threshold).sum()) for user in range(200))
-    months = sum(judged_months(*walked(model, world, user), order_only=True) for user in range(200))
+    count, months = counted(model, world)
+    known = sum(int(np.isfinite(walked(model, world, user)[0]).sum()) for user in range(200))
+    assert months == pytest.approx(known / MONTH_EVENTS)
     low, high = poisson.interval(0.999, FALSE_ALARMS * months)
     assert low <= count <= high
 
@@ -235,7 +234,7 @@ def test_it_is_saved_and_older_runs_still_load(turned, tmp_path):
     assert old.change is None
     assert "fit again" in old.interests(world.log, "u0", at)["change"]["sentence"]
     with pytest.raises(RunError, match="calibration of change"):
-        ChangeModel.from_json({"threshold": 1.0}, np.ones(2))
+        ChangeModel.from_json({"threshold": 1.0}, {})
 
 
 def test_too_few_histories_to_calibrate_are_said_and_never_alarm():

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog, Histories
 from driftline.errors import RequestError, RunError
-from driftline.interest.change import ChangeModel, fit_change
+from driftline.interest.change import ChangeModel
+from driftline.interest.change_fitting import fit_change
 from driftline.interest.dynamics import Dynamics, span_days
 from driftline.interest.evidence import event_weights
 from driftline.interest.experts import N_FEATURES, Expert, vector_half_lives
@@ -164,7 +165,8 @@ class InterestModel:
         for place, one in enumerate(self.horizons):
             arrays |= {f"{name}_{place}": array for name, array in asdict(one.pool).items()}
         if self.change is not None:
-            document["change"], arrays["change_alpha"] = self.change.as_json(), self.change.alpha
+            document["change"] = self.change.as_json()
+            arrays |= self.change.arrays
         write_part(folder, "interest", document, arrays)
 
     @classmethod
@@ -180,7 +182,7 @@ class InterestModel:
             ]
             fitted = [HorizonModel.from_json(one, pool) for one, pool in zip(document["horizons"], pools, strict=True)]
             has = "change" in document
-            change = ChangeModel.from_json(document["change"], arrays["change_alpha"]) if has else None
+            change = ChangeModel.from_json(document["change"], arrays) if has else None
             return cls(topics, dynamics, Space(arrays["space"]), tuple(fitted), change)
         except (KeyError, TypeError) as error:
             raise RunError(f"expected a whole interest model in {folder}, got {error!r}; fit again") from error

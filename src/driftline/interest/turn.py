@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.interest.change import LEAST_EVENTS, ChangeModel, dense_evidence, moment_counts
+from driftline.data.events import MOST_READ
+from driftline.interest.change import LEAST_EVENTS, ChangeModel
 from driftline.interest.reading import Past, rounded
 from driftline.interest.state import Counts
 from driftline.interest.topics import Topics
@@ -36,16 +37,17 @@ class Turn:
 
     @classmethod
     def of(cls, past: Past, topics: Topics, model: ChangeModel, weights: Counts) -> Turn:
-        """The split into two mixes that is likeliest; for histories that have a score."""
-        start, end = int(past.asked.start[0]), int(past.asked.end[0])
-        counts, sizes, _, columns = moment_counts(past.log, slice(start, end), topics, weights)
-        events = np.concatenate([[0], np.cumsum(sizes)])
+        """The split into two mixes of topics that is likeliest; for histories that have a score."""
+        end = int(past.asked.end[0])
+        start = max(int(past.asked.start[0]), end - MOST_READ)
+        walk = model.walk(past.log, slice(start, end), topics, weights)
+        counts, columns = walk.counts[0], walk.columns[0]
+        events = np.concatenate([[0], np.cumsum(walk.sizes)])
         sums = np.concatenate([np.zeros((1, len(columns))), np.cumsum(counts, axis=0)])
         left = events[-1] - events
         places = np.flatnonzero((events >= LEAST_EVENTS) & (left >= LEAST_EVENTS) & (left <= _farthest(left)))
-        alpha = model.alpha[columns]
         parts = (sums[places], sums[-1] - sums[places])
-        best = int(places[np.argmax(sum(dense_evidence(part, alpha, model.total) for part in parts))])
+        best = int(places[np.argmax(sum(model.topics.evidence(part, columns) for part in parts))])
         shares = np.zeros((2, len(topics)))
         for side, part in enumerate((sums[best], sums[-1] - sums[best])):
             shares[side, columns] = part / max(float(part.sum()), 1e-12)
