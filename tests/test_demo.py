@@ -22,7 +22,7 @@ from driftline.demo import telling
 from driftline.demo.days import day_of, iso_day
 from driftline.demo.pages import data_of
 from driftline.demo.person import choose_person, horizon_days, river
-from driftline.demo.population import followers, holidays, population, shares_by
+from driftline.demo.population import followers, holidays, population
 from driftline.errors import RequestError
 from driftline.interest.dynamics import default_dynamics
 from driftline.interest.model import InterestModel
@@ -37,17 +37,6 @@ def topics_of(dataset: Dataset) -> Topics:
 def test_a_day_begins_at_midnight_utc() -> None:
     assert day_of(START_US - 1) == day_of(START_US) - 1
     assert iso_day(day_of(START_US)) == "2020-01-01"
-
-
-def test_shares_of_a_step_are_topic_weights_over_all_of_them() -> None:
-    world = still(n_users=20, n_items=6, n_topics=3, n_events=10)
-    topics = topics_of(world.dataset)
-    group = np.where(np.arange(len(world.log)) < 50, 0, 2)
-    shares = shares_by(topics, world.log, group, 3)
-    first = np.bincount(world.truth.item_topic[world.log.item_row[:50]], minlength=3) / 50
-    np.testing.assert_allclose(shares[0], first)
-    assert np.isnan(shares[1]).all()
-    np.testing.assert_allclose(shares[2].sum(), 1)
 
 
 def test_where_nobody_moves_hardly_any_movement_is_claimed() -> None:

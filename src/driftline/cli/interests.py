@@ -9,7 +9,8 @@ import typer
 
 from driftline.cli.app import app
 from driftline.cli.output import console, print_json
-from driftline.types import parse_time
+from driftline.errors import RequestError
+from driftline.types import parse_duration, parse_time
 
 if TYPE_CHECKING:
     from driftline.data.catalog import Catalog
@@ -23,20 +24,37 @@ MOST_BELOW = 4
 @app.command()
 def interests(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    user: Annotated[str, typer.Option("--user", help="The user's id.")],
+    user: Annotated[str | None, typer.Option("--user", help="The user's id.")] = None,
+    population: Annotated[
+        bool, typer.Option("--population", help="Everybody instead: topics that rise and fall, and who moves where.")
+    ] = False,
+    window: Annotated[
+        str | None,
+        typer.Option("--window", help="With --population: the length of the spans compared, such as 28d."),
+    ] = None,
     at: Annotated[
         str | None, typer.Option("--at", help="As of this time; by default just after the last event.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show a user's interests: how strong, how sure, where they are going, and the user's own items behind each."""
+    """Show a user's interests: how strong, how sure, where they are going, and the user's own items behind each.
+
+    With --population, everybody's: which topics rise and fall, and from which to which people move.
+    """
     from driftline.interest.reading import require_user
     from driftline.learning.registry import load_run
 
+    if population == (user is not None) or (window is not None and not population):
+        raise RequestError("expected --user ID, or --population [--window 28d]; give one of the two")
     at_us = None if at is None else parse_time(at)
+    window_us = None if window is None else parse_duration(window)
     run = load_run(folder, at_us)
-    require_user(run.dataset.log, user)
     moment = run.cutoff_us if at_us is None else at_us
+    if user is None:
+        document = run.interest.population(run.dataset.log, moment, window_us=window_us) | run.provenance(moment)
+        print_json(document) if as_json else _print_population(document)
+        return
+    require_user(run.dataset.log, user)
     told = run.interest.interests(run.dataset.log, user, moment, catalog=run.dataset.catalog)
     document = told | run.provenance(moment)
     if as_json:
@@ -94,6 +112,34 @@ def _table(topics: list[dict[str, Any]], over: str, catalog: Catalog) -> Any:
         group = [escape(one["group"] or "")] if grouped else []
         table.add_row(*cells, *group, *([_titles(one, catalog)] if wide else []))
     return table
+
+
+def _print_population(document: dict[str, Any]) -> None:
+    """Two tables: topics by how much they rose, and the flows between them."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    spans = [f"{document[name]['from'][:10]} … {document[name]['to'][:10]}" for name in ("before", "recent")]
+    console.print(f"{document['users']:,} people, {spans[1]} against {spans[0]}")
+    table = Table(box=None, pad_edge=False)
+    for name in ("interest", "before", "after", "points", "95 %", ""):
+        table.add_column(name, justify="left" if name in ("interest", "") else "right", no_wrap=True)
+    for one in document["topics"]:
+        span = f"{100 * one['low']:+.1f} … {100 * one['high']:+.1f}"
+        shares = (f"{one['before']:.1%}", f"{one['after']:.1%}", f"{100 * one['change']:+.1f}")
+        table.add_row(escape(one["name"]), *shares, span, one["direction"])
+    console.print(table)
+    for one in document["flows"]:
+        span = f"{100 * one['low']:.2f} … {100 * one['high']:.2f}"
+        console.print(
+            f"{escape(one['from_name'])} → {escape(one['to_name'])}  {100 * one['share']:.2f} points ({span})"
+        )
+    if not document["flows"]:
+        console.print(f"[dim]No flow between topics is beyond chance ({document['flow_users']:,} people)[/dim]")
+    if document["too_few"]:
+        console.print(f"[dim]{document['too_few']} topics have too few people to be told[/dim]")
+    if document["hindsight"]:
+        console.print("[yellow]The model has seen events after this moment.[/yellow]")
 
 
 def _titles(topic: dict[str, Any], catalog: Catalog) -> str:

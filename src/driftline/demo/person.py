@@ -12,9 +12,9 @@ from driftline.console.content import OTHER, Band, Curve, Horizon, River, Visit
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog, histories
 from driftline.demo.days import day_of, iso_day
-from driftline.demo.population import topic_sums
 from driftline.interest.horizons import Horizon as Ahead
 from driftline.interest.model import InterestModel
+from driftline.interest.population import topic_sums
 from driftline.interest.reading import Past, beta_intervals
 from driftline.interest.state import counts_of
 from driftline.interest.topics import Topics

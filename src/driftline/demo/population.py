@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from driftline.console.content import ContextLine, Interval, Movement, Occasion, Population
 from driftline.data.dataset import Dataset
 from driftline.data.events import EventLog
 from driftline.demo.days import day_of, iso_day
+from driftline.interest.population import LEAST_PEOPLE, shares_by, shifts, sparse_sums, topic_sums
 from driftline.interest.topics import Topics
-from driftline.metrics.bootstrap import column_means, estimate, resampled_means
 
 if TYPE_CHECKING:
     import polars as pl
 
 LONGEST_SPAN_DAYS = 365
-LEAST_PEOPLE = 10
-"""Topics that fewer people took part in are left out: an interval over a handful of people says nothing."""
 STEP_DAYS = (7, 14, 28, 91)
 MOST_STEPS = 110
 SLOW_TREND_DAYS = 21
@@ -68,42 +65,22 @@ def population(dataset: Dataset, topics: Topics) -> Population | None:
     )
 
 
-def shares_by(topics: Topics, log: EventLog, group: NDArray[np.int64], n_groups: int) -> Floats:
-    """The share of each topic among the events of each group (NaN for a group without); shape [n_groups, n_topics]."""
-    sums = topic_sums(topics, log, group, n_groups)
-    totals = sums.sum(1, keepdims=True)
-    return np.where(totals > 0, sums / np.where(totals > 0, totals, 1), np.nan)
-
-
-def topic_sums(topics: Topics, log: EventLog, group: NDArray[np.int64], n_groups: int) -> Floats:
-    """Topic weights of events summed by group; groups outside 0 … n_groups are left out; shape [n_groups, n_topics]."""
-    keep = (group >= 0) & (group < n_groups)
-    cells = (np.ones(int(keep.sum())), (group[keep], log.item_row[keep]))
-    by_item = sparse.csr_matrix(cells, shape=(n_groups, max(log.n_items, 1)))
-    return np.asarray((by_item @ topics.of_items(np.arange(by_item.shape[1], dtype=np.int32))).toarray(), np.float64)
-
-
 def changes_between(
     topics: Topics, log: EventLog, days: NDArray[np.int64], cuts: tuple[int, int, int]
 ) -> tuple[list[Interval], NDArray[np.int64]]:
-    """Each topic's share in the second span less that in the first, with the interval over users drawn again.
+    """Each topic's share in the second span less that in the first, with the interval over users.
 
     With it, how many users took part in the topic in either span; shape [n_topics].
     """
-    n = len(topics)
     inside = [(days >= low) & (days < high) for low, high in pairwise(cuts)]
-    active = np.unique(log.user_row[inside[0] | inside[1]])
-    place = np.full(log.n_users, -1, np.int64)
-    place[active] = np.arange(len(active))
-    sums = [topic_sums(topics, log, np.where(part, place[log.user_row], -1), len(active)) for part in inside]
-    if not all(one.any() for one in sums):
-        return [Interval(0.0, 0.0, 0.0)] * n, np.zeros(n, np.int64)
-    values = np.hstack(sums)
-    change = _change(column_means(values)[None], n)[0]
-    draws = _change(resampled_means(values), n)
-    found = [estimate(float(change[topic]), draws[:, topic]) for topic in range(n)]
-    people = ((sums[0] + sums[1]) > 0).sum(0)
-    return [Interval(one.value, one.low, one.high) for one in found], people
+    spans = [
+        sparse_sums(topics, log, np.where(part, log.user_row, -1).astype(np.int64), log.n_users) for part in inside
+    ]
+    if not all(span.nnz for span in spans):
+        return [Interval(0.0, 0.0, 0.0)] * len(topics), np.zeros(len(topics), np.int64)
+    found = shifts(*spans)
+    ends = zip(found.change, found.low, found.high, strict=True)
+    return [Interval(float(value), float(low), float(high)) for value, low, high in ends], found.people
 
 
 def holidays(occasions: pl.DataFrame | None, first: int, last: int) -> tuple[Occasion, ...]:
@@ -155,13 +132,6 @@ def followers(sums: Floats, series: Floats) -> tuple[dict[int, Interval], tuple[
     }
     closest = int(np.argmax(np.abs(every)))
     return found, (closest, every[closest])
-
-
-def _change(means: Floats, n: int) -> Floats:
-    """Shares of the second half of the columns less those of the first; shape [n_rows, n]."""
-    halves = means[:, :n], means[:, n:]
-    before, after = (half / np.maximum(half.sum(1, keepdims=True), 1e-12) for half in halves)
-    return np.asarray(after - before, np.float64)
 
 
 def _daily_means(place: NDArray[np.int64], values: Floats, n: int) -> Floats:

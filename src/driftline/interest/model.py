@@ -25,6 +25,7 @@ from driftline.interest.horizons import Horizon
 from driftline.interest.learned import find_topics
 from driftline.interest.notes import forecast_notes, led_by
 from driftline.interest.pool import Pool
+from driftline.interest.population import population
 from driftline.interest.reading import Past, interests, rounded
 from driftline.interest.signals import MOST_GROUPS, Signals, promises, within_groups
 from driftline.interest.space import Space
@@ -85,6 +86,10 @@ class InterestModel:
         """
         told = interests(log, self.topics, self.dynamics, user_id, at_us)
         return {**told, "change": self._change(Past.of(log, user_id, at_us), catalog)}
+
+    def population(self, log: EventLog, at_us: int, *, window_us: int | None = None) -> dict[str, Any]:
+        """Which topics rise and fall and between which people move; see `population.population`."""
+        return population(log, self.topics, at_us, window_us=window_us, order_only=self.dynamics.order_only)
 
     def change_scores(self, asked: Histories) -> Counts:
         """How much each history's recent part departs from the rest, in nats; NaN where too little is known; shape [n].
