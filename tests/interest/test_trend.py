@@ -58,7 +58,7 @@ def test_a_slope_that_stands_is_named_and_its_mirror_is_the_opposite():
 
 
 def test_a_planted_season_is_found_and_gone_when_dates_are_permuted():
-    """Stars each December of two years, tea in between: seasonal as it was, hardly ever once dates are in random order."""
+    """Stars each December of two years, tea in between: seasonal as it was, and hardly ever in random order."""
     days = np.arange(0.0, 720.0, 3.0)
     star = ((days % 365) > 320) & ((days % 365) < 355)
     ages = 715 - days[days < 715]

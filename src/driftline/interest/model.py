@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,7 +75,7 @@ class InterestModel:
 
     topics: Topics
     dynamics: Dynamics
-    space: Space
+    space: Space = field(default_factory=Space.empty)
     horizons: tuple[HorizonModel, ...] = ()
     change: ChangeModel | None = None
 
@@ -182,7 +182,7 @@ class InterestModel:
         try:
             dynamics = Dynamics.from_json(document["dynamics"], arrays["base_mix"])
             pools = [
-                Pool(*(arrays[f"{field.name}_{place}"] for field in fields(Pool)))
+                Pool(*(arrays[f"{part.name}_{place}"] for part in fields(Pool)))
                 for place in range(len(document["horizons"]))
             ]
             fitted = [HorizonModel.from_json(one, pool) for one, pool in zip(document["horizons"], pools, strict=True)]

@@ -27,6 +27,11 @@ class Space:
         """Learned from who took what in a log; see `use_vectors`."""
         return cls(use_vectors(log, seed=seed).astype(np.float32))
 
+    @classmethod
+    def empty(cls) -> Space:
+        """No item has a vector."""
+        return cls(np.zeros((0, 0), np.float32))
+
     @property
     def dim(self) -> int:
         """How long a vector is."""
