@@ -6,7 +6,7 @@ TORCH  ?= cpu
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test quick check format docs bench soak clean
+.PHONY: demo test quick check format docs bench bench-forecast soak clean
 
 demo: $(VENV)/.runtime            ## train on the bundled data, print the report, open the page
 	@$(BIN)/driftline demo $(if $(filter 0,$(SERVE)),--no-serve) $(DEMO)
@@ -36,6 +36,10 @@ docs: $(VENV)/.dev                ## write the command reference from the comman
 
 bench: $(VENV)/.dev               ## one table of the benchmarks: make bench ARGS="speed beauty"
 	$(BIN)/python -m benchmarks $(or $(ARGS),shop)
+
+bench-forecast: $(VENV)/.dev      ## what forecasts, order and the score of change are worth: make bench-forecast DATA=FOLDER
+	$(BIN)/python -m benchmarks forecast $(or $(DATA),online-retail) $(ARGS)
+	$(BIN)/python -m benchmarks change $(or $(DATA),online-retail)
 
 clean:                            ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

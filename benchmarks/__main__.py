@@ -10,7 +10,7 @@ from benchmarks.machine import describe
 from benchmarks.tables.asked import common
 from driftline.errors import DriftlineError
 
-TABLES = ("quality", "sessions", "speed", "roofline", "equal-time", "scale", "shop", "change")
+TABLES = ("quality", "sessions", "speed", "roofline", "equal-time", "scale", "shop", "forecast", "change")
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.machine import python
+from driftline.data.bundled import bundled_names, prepare_bundled
 from driftline.data.split import id_hashes
 from driftline.data.tables import find_table, read_table
 from driftline.data.vocabulary import Vocabulary
@@ -61,10 +62,13 @@ MAX_LENGTH = {"ml-1m": 200}
 
 def folder_of(name: str, source: Path | None, cache: Path) -> Path:
     """The dataset folder of a name, prepared if it is not there, or the folder itself where a path is given."""
+    if name in bundled_names():
+        place = cache / "datasets" / name
+        return place if place.exists() else prepare_bundled(name, place)
     if name not in NAMED:
         if (Path(name) / "dataset.toml").is_file() or any(Path(name).glob("events.*")):
             return Path(name)
-        raise RequestError(f"expected a dataset folder or one of {', '.join(NAMED)}, got {name!r}")
+        raise RequestError(f"expected a dataset folder or one of {', '.join((*bundled_names(), *NAMED))}, got {name!r}")
     out = cache / "datasets" / name
     if not out.exists():
         known = NAMED[name]

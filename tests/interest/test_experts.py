@@ -19,11 +19,11 @@ from driftline.interest.state import HalfLife
 from driftline.types import US_PER_DAY
 
 
-def test_the_gate_sees_how_much_there_is_and_how_long_ago_it_was():
+def test_the_gate_sees_how_much_there_is_how_long_ago_it_was_and_what_departs():
     """e² - 1 events and e - 1 scales of silence are where both features are 0; nothing and none are -2 and -1."""
     idle = np.array([0, 30 * np.expm1(1.0), 30 * np.expm1(2.0)]) * US_PER_DAY
-    found = gate_features(np.array([0.0, np.expm1(2.0), 0.0]), idle, 30.0)
-    np.testing.assert_allclose(found, [[1, -2, -1], [1, 0, 0], [1, -2, 1]], atol=1e-12)
+    found = gate_features(np.array([0.0, np.expm1(2.0), 0.0]), idle, 30.0, np.array([0.0, 0.7, 0.5]))
+    np.testing.assert_allclose(found, [[1, -2, -1, 0, 0], [1, 0, 0, 0.7, 0], [1, -2, 1, 0.5, -1]], atol=1e-12)
 
 
 def test_idle_is_the_time_since_the_last_event_and_age_that_since_the_first(log_of):

@@ -8,9 +8,9 @@ every n events. What a forecast reads of a user, and of everybody's mix, is from
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from driftline.data.dataset import Dataset
 from driftline.data.events import EventLog
 from driftline.data.split import user_halves
 from driftline.errors import NotEnoughDataError, RequestError
+from driftline.evaluation.coverage import Coverage, coverage_of, coverages_json, inside
 from driftline.interest.baselines import NAMES, View, fit_baselines
 from driftline.interest.dynamics import bulk_start_us
 from driftline.interest.fitting import Questions
@@ -31,7 +32,6 @@ from driftline.metrics.distributions import (
     brier_score,
     js_divergence,
     log_score,
-    randomised_pit,
     shares_of,
     topic_ndcg,
 )
@@ -51,7 +51,6 @@ LEAST_USERS = 100
 LEAST_PAIRS = 2_000
 """With fewer pairs of user and topic coverage is not judged."""
 
-LOW, HIGH = 0.05, 0.95
 METRICS = ("log_score", "brier", "js", "ndcg@10")
 
 
@@ -60,7 +59,8 @@ class ForecastEvaluation:
     """What one horizon's evaluation found; `as_json` is the contract's shape.
 
     `models[name]` has METRICS, "coverage@90" and "skill"; `skill` is 1 - L / L(`best`), `best` the baseline of least
-    log score. `versus[a][b]` is a - b, paired over users. `weights` is each expert's mean part in the mixture.
+    log score. `versus[a][b]` is a - b, paired over users. `weights` is each part's mean share in the pool;
+    `by_origin` is the skill at each moment of asking.
     """
 
     data: Mapping[str, Any]
@@ -73,6 +73,8 @@ class ForecastEvaluation:
     versus: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
     best: str
     weights: Mapping[str, float]
+    coverage: Mapping[str, Coverage]
+    by_origin: Sequence[OriginSkill]
     seed: int
     seconds: float
 
@@ -91,6 +93,8 @@ class ForecastEvaluation:
             "pairs": dict(self.pairs),
             "best_baseline": self.best,
             "weights": dict(self.weights),
+            "coverage": coverages_json(self.coverage),
+            "by_origin": [one.as_json() for one in self.by_origin],
             "models": _json(self.models),
             "versus": {name: _json(others) for name, others in self.versus.items()},
         }
@@ -140,6 +144,8 @@ def evaluate_forecast(dataset: Dataset, horizon: Horizon, *, seed: int = 0) -> F
         models=scored.models,
         versus=scored.versus,
         best=scored.best,
+        coverage=scored.coverage,
+        by_origin=scored.by_origin(asked) if horizon.days is not None else (),
         weights={name: float(one) for name, one in zip(own.parts, own.weights.mean(axis=0), strict=True)},
         seed=seed,
         seconds=time.perf_counter() - began,
@@ -185,6 +191,18 @@ def foretold(shares: Counts, spread: Spread, n_known: Counts) -> tuple[Counts, C
     return shares, spread.at(n_known[:, None], shares)
 
 
+class OriginSkill(NamedTuple):
+    """What a forecast was worth at one origin, and how many users were asked there."""
+
+    at_us: int
+    users: int
+    skill: Estimate
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"at": format_time(self.at_us), "users": self.users, "skill": self.skill.as_json()}
+
+
 class Scored:
     """All figures of some forecasts, paired over users."""
 
@@ -193,23 +211,37 @@ class Scored:
         came[asked.query, asked.topic] = asked.count
         there = came.sum(axis=1) > 0
         came, self._user = came[there], np.unique(asked.histories.user_row[there], return_inverse=True)[1]
-        self._events = came.sum(axis=1)
-        columns, inside, pairs = {}, {}, {}
-        for name, (shares, concentration) in forecasts.items():
-            columns[name] = self._by_user(shares[there], came)
-            query, pit = randomised_pit(shares[there], came, concentration[there], np.random.default_rng(seed))
-            pairs[name] = len(pit)
-            inside[name] = self._covered(query, pit)
+        self._there, self._events, self._losses = there, came.sum(axis=1), {}
+        known = asked.histories.lengths[there].astype(np.float64)
+        columns, covered, pairs, self.coverage = {}, {}, {}, {}
+        for name, (every, around) in forecasts.items():
+            shares, concentration = every[there], around[there]
+            self._losses[name] = log_score(shares, came)
+            columns[name] = self._by_user(shares, came, self._losses[name])
+            window, hit = inside(shares, came, concentration, seed)
+            pairs[name], covered[name] = len(hit), self._covered(window, hit)
+            self.coverage[name] = coverage_of(shares, came, concentration, known, seed)
         self.pairs = pairs
         losses = {name: float(np.mean(one[:, 0])) for name, one in columns.items() if name in NAMES}
         self.best = min(losses, key=lambda name: losses[name])
-        self.models, self.versus = _figures(columns, inside, self.best)
+        self.models, self.versus = _figures(columns, covered, self.best)
 
-    def _by_user(self, shares: Counts, came: Counts) -> Counts:
+    def by_origin(self, asked: Questions) -> tuple[OriginSkill, ...]:
+        """The skill of Driftline's forecast at each moment at which all are asked, with its interval over users."""
+        at = asked.histories.at_us[self._there]
+        found = []
+        for moment in np.unique(at):
+            pair = np.stack([self._losses[name][at == moment] for name in (DRIFTLINE, self.best)], axis=1)
+            mean, drawn = pair.mean(axis=0), resampled_means(pair)
+            (skill,) = estimates(np.array([1 - mean[0] / mean[1]]), 1 - drawn[:, :1] / drawn[:, 1:])
+            found.append(OriginSkill(int(moment), len(pair), skill))
+        return tuple(found)
+
+    def _by_user(self, shares: Counts, came: Counts, losses: Counts) -> Counts:
         """METRICS of each user: nats per event over all of them, the others as means over windows."""
         n = self._user.max() + 1
         events, windows = np.bincount(self._user, self._events, minlength=n), np.bincount(self._user, minlength=n)
-        nats = np.bincount(self._user, log_score(shares, came) * self._events, minlength=n) / events
+        nats = np.bincount(self._user, losses * self._events, minlength=n) / events
         by_window = (
             brier_score(shares, came),
             js_divergence(shares, shares_of(came)),
@@ -218,19 +250,18 @@ class Scored:
         others = [np.bincount(self._user, one, minlength=n) / windows for one in by_window]
         return np.stack([nats, *others], axis=1)
 
-    def _covered(self, query: NDArray[np.int64], pit: Counts) -> Counts:
+    def _covered(self, window: NDArray[np.int64], hit: Counts) -> Counts:
         """Of each user how many pairs lie inside the interval, and how many there are; [n_users, 2]."""
-        user, n = self._user[query], self._user.max() + 1
-        hit = ((pit >= LOW) & (pit <= HIGH)).astype(np.float64)
+        user, n = self._user[window], self._user.max() + 1
         return np.stack([np.bincount(user, hit, minlength=n), np.bincount(user, minlength=n)], axis=1)
 
 
 def _figures(
-    columns: Mapping[str, Counts], inside: Mapping[str, Counts], best: str
+    columns: Mapping[str, Counts], covered: Mapping[str, Counts], best: str
 ) -> tuple[dict[str, dict[str, Estimate]], dict[str, dict[str, dict[str, Estimate]]]]:
     """Every model's metrics, coverage and skill, and the differences of metrics; all resampled with the same users."""
     names, k = list(columns), len(METRICS)
-    joined = np.concatenate([*columns.values(), *inside.values()], axis=1)
+    joined = np.concatenate([*columns.values(), *covered.values()], axis=1)
     mean, drawn = joined.mean(axis=0), resampled_means(joined)
     at = {name: slice(place * k, (place + 1) * k) for place, name in enumerate(names)}
     first = k * len(names)

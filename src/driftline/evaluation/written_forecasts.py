@@ -89,6 +89,8 @@ def evaluate_written(dataset: Dataset, forecasts: WrittenForecasts, *, seed: int
         versus=scored.versus,
         best=scored.best,
         weights={},
+        coverage=scored.coverage,
+        by_origin=(),
         seed=seed,
         seconds=time.perf_counter() - began,
     )

@@ -11,7 +11,7 @@ from driftline.interest.horizons import Horizon
 from driftline.interest.state import Counts, HalfLife
 from driftline.types import US_PER_DAY
 
-N_FEATURES = 3
+N_FEATURES = 5
 STEP = 4.0
 """By how much half-lives of a ladder differ."""
 DEFAULT_SCALE = 30.0
@@ -70,13 +70,23 @@ def vector_half_lives(steps: tuple[HalfLife, ...]) -> tuple[HalfLife, ...]:
     return tuple(dict.fromkeys((whole, *middle, *in_events[:1])))
 
 
-def gate_features(n_known: Counts, idle_us: Counts, scale_days: float) -> Counts:
+def gate_features(n_known: Counts, idle_us: Counts, scale_days: float, departure: Counts) -> Counts:
     """What the weights of the experts depend on; shape [n, n_features].
 
-    A constant, `ln(1 + n) - 2` for n events, and `ln(1 + idle / scale) - 1` for the time since the last event.
+    A constant, `l = ln(1 + n) - 2` for n events, `ln(1 + idle / scale) - 1` for the time since the last event, d, how
+    far the last events depart from all (0 to 1), and d · l: of a long history a departure says more.
     """
     idle = np.maximum(idle_us, 0) / US_PER_DAY / max(scale_days, 1e-6)
-    return np.stack([np.ones(len(n_known)), np.log1p(n_known) - 2, np.log1p(idle) - 1], axis=1)
+    return np.stack(
+        [
+            np.ones(len(n_known)),
+            np.log1p(n_known) - 2,
+            np.log1p(idle) - 1,
+            departure,
+            departure * (np.log1p(n_known) - 2),
+        ],
+        axis=1,
+    )
 
 
 def scale_days(experts: tuple[Expert, ...]) -> float:

@@ -91,7 +91,7 @@ class Signals:
         parts += [vector @ directions.T for vector in own]
         mixes = [self._own_mix(one) for one in vectors]
         idle = idle_us(self.asked, order_only=self.dynamics.order_only)
-        features = gate_features(self.n_known, idle, scale_days(tuple(experts)))
+        features = gate_features(self.n_known, idle, scale_days(tuple(experts)), self._departure(vectors))
         n_mixes = sum(one.shape[1] for one in mixes)
         return Known(np.stack(parts, axis=1), features, np.concatenate([*mixes, *own], axis=1), n_mixes)
 
@@ -100,6 +100,13 @@ class Signals:
         vectors = self.space.of_rows(max(self.log.n_items, 1))
         sums = self.evidence.vectors(vectors, half_life)
         return np.asarray(sums / (np.linalg.norm(sums, axis=1, keepdims=True) + DRAWN_VECTOR), np.float64)
+
+    def _departure(self, half_lives: Sequence[HalfLife]) -> Counts:
+        """How far the mix at the shortest half-life lies from that at the first, the whole: total variation; [n]."""
+        mixes = [
+            self.counts(one) / np.maximum(self.counts(one).sum(axis=1, keepdims=True), SMALLEST) for one in half_lives
+        ]
+        return np.asarray(np.abs(mixes[-1] - mixes[0]).sum(axis=1) / 2, np.float64)
 
     @cached_property
     def age_days(self) -> Counts:
