@@ -10,7 +10,7 @@ from driftline.evaluation.coverage import coverage_of, inside
 
 
 def test_a_fair_forecast_covers_nine_in_ten_and_a_sure_one_of_what_varies_does_not():
-    """Shares are drawn from a Dirichlet of concentration 5 and counts from them: a multinomial knows nothing of that."""
+    """Shares vary as a Dirichlet of concentration 5 and counts around them: a multinomial knows nothing of that."""
     rng = np.random.default_rng(0)
     mean = np.array([0.5, 0.3, 0.2])
     shares = np.tile(mean, (4000, 1))
