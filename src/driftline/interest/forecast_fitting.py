@@ -166,7 +166,7 @@ class _Trial:
     def fitted(self, ridge: Ridge) -> Pool:
         """The pool of all questions."""
         rows = np.ones(len(self.came), bool)
-        return fit_pool(self.known, self.came, self.weight(rows), self.start, ridge, self.start)
+        return fit_pool(self.known.halved, self.came, self.weight(rows), self.start, ridge, self.start)
 
     def by_user(self, shares: Counts, rows: NDArray[np.bool_]) -> Counts:
         """Nats per event of each user with anything at some rows."""
@@ -206,16 +206,19 @@ def _choose(trial: _Trial, halves: Halves) -> tuple[Ridge | None, Counts | None,
     signals = trial.signals
     blind = Signals(signals.log, signals.topics, signals.dynamics, halves.space, signals.asked)
     known = blind.known(trial.experts, trial.vectors)
-    taught_on = known.take(taught)
+    taught_on = known.take(taught).halved
     weight = trial.weight(taught)[taught]
     plain = trial.by_user(trial.start.shares(known), judged)
     found: list[tuple[float, Ridge | None, Pool]] = [(0.0, None, trial.start)]
-    start = trial.start
+    start, best = trial.start, -np.inf
     for ridge in RIDGES:
         start = fit_pool(taught_on, trial.came[taught], weight, start, ridge, trial.start)
         gains = plain - trial.by_user(start.shares(known), judged)
-        if gains.mean() > SURE_GAIN * gains.std() / np.sqrt(len(gains)):
-            found.append((float(gains.mean()), ridge, start))
+        if gains.mean() <= best:
+            break  # Weaker still would be worse still.
+        best = float(gains.mean())
+        if best > SURE_GAIN * gains.std() / np.sqrt(len(gains)):
+            found.append((best, ridge, start))
     gain, chosen, pool = max(found, key=lambda one: one[0])
     return chosen, np.where(first[:, None], np.nan, pool.shares(known)), gain
 

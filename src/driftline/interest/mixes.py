@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy import sparse
 
 from driftline.data.events import EventLog
 from driftline.interest.state import Counts, HalfLife
 from driftline.interest.topics import Topics
-from driftline.types import Times
+from driftline.types import Rows, Times
 
 EVENNESS = 1.0
 """How many events, spread evenly over all topics, everybody together is thought to have had before the first."""
@@ -24,16 +24,15 @@ def global_mixes(log: EventLog, topics: Topics, at_us: Times, half_life: HalfLif
     order = events.by_time
     times, items = events.time_us[order], events.item_row[order]
     moments, back = np.unique(at_us, return_inverse=True)
-    mixes = np.empty((len(moments), len(topics)))
-    totals, done, clock = np.zeros(len(topics)), 0, int(times[0]) if len(times) else 0
-    for place, end in enumerate(np.searchsorted(times, moments).tolist()):
-        now = int(moments[place])
-        if end > done:
-            totals = totals * _remaining(half_life, now - clock)
-            totals = totals + _sums(topics, items[done:end], half_life, now - times[done:end])
-            done, clock = end, now
-        mixes[place] = smoothed(totals * _remaining(half_life, now - clock))
-    return np.asarray(mixes[back], np.float64)
+    entered = _between(topics, items, times, moments, half_life)
+    waits = np.diff(moments, prepend=moments[:1])
+    totals = np.zeros_like(entered)
+    kept = half_life.remaining(waits, waits)
+    held = np.zeros(len(topics))
+    for place in range(len(moments)):
+        held = held * kept[place] + entered[place]
+        totals[place] = held
+    return np.asarray(smoothed(totals)[back], np.float64)
 
 
 def smoothed(totals: Counts) -> Counts:
@@ -48,13 +47,16 @@ def whole_mix(log: EventLog, topics: Topics) -> Counts:
     return smoothed(np.asarray(topics.of_items(items).sum(axis=0), np.float64).ravel())
 
 
-def _sums(topics: Topics, items: NDArray[np.int32], half_life: HalfLife, age_us: NDArray[np.int64]) -> Counts:
-    worth = half_life.remaining(age_us, age_us)
-    by_item = np.bincount(items, weights=worth, minlength=topics.weights.shape[0])
-    n_known = topics.weights.shape[0]
-    return np.asarray(by_item[:n_known] @ topics.weights, np.float64).ravel()
+def _between(topics: Topics, items: Rows, times: Times, moments: Times, half_life: HalfLife) -> Counts:
+    """What came from each moment's predecessor to it, faded at it; `times` and `moments` ascend; [n_moments, n_topics].
 
-
-def _remaining(half_life: HalfLife, age_us: int) -> float:
-    age = np.array([age_us], np.int64)
-    return float(half_life.remaining(age, age)[0])
+    One product for all: the items of each stretch, weighed by what is left of them, times their topics.
+    """
+    ends = np.searchsorted(times, moments)
+    n_read = int(ends[-1]) if len(ends) else 0
+    stretch = np.repeat(np.arange(len(moments)), np.diff(ends, prepend=0))
+    age = moments[stretch] - times[:n_read]
+    shape = (len(moments), topics.weights.shape[0])
+    known = items[:n_read] < shape[1]
+    cells = (half_life.remaining(age, age)[known], (stretch[known], items[:n_read][known]))
+    return np.asarray((sparse.csr_matrix(cells, shape=shape) @ topics.weights).toarray(), np.float64)
