@@ -72,3 +72,31 @@ def test_an_unknown_user_and_a_folder_that_is_no_run_are_one_line_with_exit_code
         assert captured.out == ""
         assert captured.err.count("\n") == 1
         assert captured.err.startswith("driftline: expected")
+
+
+def test_the_change_is_told_in_json_and_in_the_same_sentence_in_the_terminal(run_folder, capsys, monkeypatch):
+    found = answer(capsys, "interests", str(run_folder), "--user", "u3")["change"]
+    assert set(found) >= {"score", "threshold", "changed", "since", "from", "to", "evidence", "sentence"}
+    monkeypatch.setattr("driftline.cli.output.console.width", 400)
+    app(["interests", str(run_folder), "--user", "u3"], standalone_mode=False)
+    assert found["sentence"] in capsys.readouterr().out
+
+
+def test_the_population_is_told_as_json_and_as_a_table(run_folder, capsys):
+    document = answer(capsys, "interests", str(run_folder), "--population", "--window", "90d")
+    assert {"at", "before", "recent", "users", "topics", "flows", "model_version", "hindsight"} <= set(document)
+    assert document["topics"]
+    assert all(one["low"] <= one["change"] <= one["high"] for one in document["topics"])
+    app(["interests", str(run_folder), "--population", "--window", "90d"], standalone_mode=False)
+    text = capsys.readouterr().out
+    assert "25 people" in text
+    assert "within chance" in text
+
+
+@pytest.mark.parametrize("arguments", [[], ["--user", "u3", "--population"], ["--user", "u3", "--window", "7d"]])
+def test_a_user_or_the_population_but_not_both_and_not_neither(run_folder, capsys, monkeypatch, arguments):
+    monkeypatch.setattr("sys.argv", ["driftline", "interests", str(run_folder), *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "expected --user ID, or --population" in capsys.readouterr().err

@@ -19,6 +19,8 @@ WIDTH, NARROW_WIDTH = 24, 12
 """Characters of a bar for the strongest interval, on a wide and on a narrow screen."""
 WIDE = 120
 MOST_BELOW = 4
+MOST_MOVING = 8
+"""Topics that rose the most, and as many that fell the most, that fit on a screen."""
 
 
 @app.command()
@@ -115,7 +117,7 @@ def _table(topics: list[dict[str, Any]], over: str, catalog: Catalog) -> Any:
 
 
 def _print_population(document: dict[str, Any]) -> None:
-    """Two tables: topics by how much they rose, and the flows between them."""
+    """The topics that moved, by how much they rose, and the flows between them."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -124,11 +126,14 @@ def _print_population(document: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("interest", "before", "after", "points", "95 %", ""):
         table.add_column(name, justify="left" if name in ("interest", "") else "right", no_wrap=True)
-    for one in document["topics"]:
+    moving = [one for one in document["topics"] if one["direction"] != "steady"]
+    shown = moving if len(moving) <= 2 * MOST_MOVING else [*moving[:MOST_MOVING], *moving[-MOST_MOVING:]]
+    for one in shown:
         span = f"{100 * one['low']:+.1f} … {100 * one['high']:+.1f}"
         shares = (f"{one['before']:.1%}", f"{one['after']:.1%}", f"{100 * one['change']:+.1f}")
         table.add_row(escape(one["name"]), *shares, span, one["direction"])
     console.print(table)
+    console.print(f"[dim]{len(document['topics']) - len(moving)} topics stay as they are, within chance[/dim]")
     for one in document["flows"]:
         span = f"{100 * one['low']:.2f} … {100 * one['high']:.2f}"
         console.print(
