@@ -12,6 +12,7 @@ Zidek 1986, "Combining probability distributions" (the pool); the residual A is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,8 +122,8 @@ def fit_pool(known: Known, came: Counts, weight: Counts, start: Pool, ridge: Rid
     pull = _pulls(held, known.n_mixes, ridge)
     centre = held.flat()
     kind = known.logits.dtype
-    told = np.asarray(weight[:, None] * came, kind)
-    total: Numbers = told.sum(axis=1)
+    told: Any = np.asarray(weight[:, None] * came, kind)
+    total: Any = told.sum(axis=1)
 
     def loss(flat: Counts) -> tuple[float, Counts]:
         logits = held.of_flat(flat.astype(kind)).logits(known)
@@ -130,7 +131,7 @@ def fit_pool(known: Known, came: Counts, weight: Counts, start: Pool, ridge: Rid
         odds = np.exp(logits)
         sums = odds.sum(axis=1, keepdims=True)
         value = float((total * np.log(sums[:, 0])).sum(dtype=float) - (told * logits).sum(dtype=float))
-        error = np.multiply(total[:, None], odds / sums) - told
+        error = (odds / sums) * total[:, None] - told
         by_gate = known.features.T @ np.matmul(known.logits, error[:, :, None])[:, :, 0]
         gradient = np.concatenate([by_gate.ravel(), (known.residual.T @ error).ravel(), error.sum(axis=0)])
         away = flat - centre
