@@ -284,7 +284,7 @@ def test_the_ring_holds_the_last_events_and_when_they_were() -> None:
         state = state.step(Event(int(time_us), place % 8))
     items, when = state.recent()
     assert items.tolist() == [place % 8 for place in range(len(times))][::-1][:RING]
-    np.testing.assert_allclose(when, times[::-1][:RING], rtol=0, atol=60)
+    np.testing.assert_allclose(state.time_us - when, state.time_us - times[::-1][:RING], rtol=1 / 2_900)
     assert SCALES.new().recent()[0].size == 0
     assert SCALES.new().time_us == ALWAYS
 

@@ -14,7 +14,7 @@ from driftline.data.events import EventLog, Histories
 from driftline.errors import RunError
 from driftline.interest.dynamics import half_life_json
 from driftline.interest.evidence import RatingScale, event_weights
-from driftline.interest.state import N_TOPICS, NO_TOPIC, RING, Counts, Event, Evidence, HalfLife, InterestState, Scales
+from driftline.interest.state import GAP_STEPS, NO_TOPIC, RING, Counts, Event, Evidence, HalfLife, InterestState, Scales
 from driftline.interest.storage import read_part, write_part
 from driftline.types import ALWAYS
 
@@ -45,7 +45,7 @@ def followed(
 def encoded(histories: Histories, scales: Scales, ratings: RatingScale) -> Packed:
     """The states of many users after their histories: the batch twin of `InterestState.step`.
 
-    The numbers are those of steps to the rounding of float32. Who has had more than N_TOPICS topics has the
+    The numbers are those of steps to the rounding of float32. Who has had more topics than there are places has the
     strongest of them all here, while steps must let go of one before they know what comes.
     """
     weights = event_weights(histories.log, ratings)
@@ -54,14 +54,19 @@ def encoded(histories: Histories, scales: Scales, ratings: RatingScale) -> Packe
     log, weights = histories.log.select(rows), weights[rows]
     found = np.zeros((len(histories), scales.dtype.itemsize), np.uint8)
     records = found.view(scales.dtype)[:, 0]
-    records["time_us"], records["topic"], records["version"] = ALWAYS, NO_TOPIC, end - start
+    records["time_us"], records["first_us"], records["topic"], records["version"] = (
+        ALWAYS,
+        ALWAYS,
+        NO_TOPIC,
+        end - start,
+    )
     some = np.flatnonzero(end > start)
-    records["time_us"][some] = log.time_us[end[some] - 1]
+    records["time_us"][some], records["first_us"][some] = log.time_us[end[some] - 1], log.time_us[start[some]]
     for part in np.array_split(some, -(-len(some) // AT_ONCE)) if len(some) else []:
         # As of the last event of each, where a state stands.
         own = Histories(log, start[part], end[part], records["time_us"][part], histories.user_row[part])
         made = records[part]
-        _fill_vectors(made, own, scales, ratings)
+        _fill_vectors(made, own, scales, ratings, weights)
         _fill_topics(made, Evidence.of(own, ratings, weights), scales)
         _fill_ring(made, own)
         records[part] = made
@@ -86,6 +91,8 @@ def _told(scales: Scales) -> dict[str, object]:
         "half_lives": [half_life_json(one) for one in scales.half_lives],
         "topic_half_lives": [half_life_json(one) for one in scales.topic_half_lives],
         "dim": scales.vectors.shape[1],
+        "gates": scales.gates is not None,
+        "n_topics": scales.topics.shape[1],
     }
 
 
@@ -99,44 +106,59 @@ def _that_count(log: EventLog, weights: Counts) -> NDArray[np.int64]:
     return rows[~again]
 
 
-def _fill_vectors(records: NDArray[np.void], own: Histories, scales: Scales, ratings: RatingScale) -> None:
-    """The sums at every half-life, and the part of the last moment; items without a vector are no events here."""
+def _fill_vectors(
+    records: NDArray[np.void], own: Histories, scales: Scales, ratings: RatingScale, weights: Counts
+) -> None:
+    """The sums at every half-life, and the part of the last moment; where there are gates only their items count."""
     log = own.log
-    known = np.flatnonzero((log.item_row < len(scales.gates)) & (np.append(scales.gates, 0)[_within(log, scales)] > 0))
+    known = np.flatnonzero(_has_gate(log, scales))
     start, end = np.searchsorted(known, own.start), np.searchsorted(known, own.end)
     last = log.moment[own.end - 1]
     read = Histories(log.select(known), start, end, own.at_us, own.user_row)
-    evidence = Evidence.of(read, ratings, np.ones(len(known)))
+    evidence = Evidence.of(read, ratings, weights[known] if scales.gates is None else np.ones(len(known)))
     ends = np.concatenate([[0], np.cumsum(read.lengths)])
+    items, n_items = read.log.item_row[evidence.row], len(scales.entered)
+    own_weight = np.where(items < n_items, evidence.weight, 0.0)
+    items = np.minimum(items, max(n_items - 1, 0))
+    entered = scales.entered.astype(np.float64)
 
     def total(worth: Counts) -> NDArray[np.float64]:
-        items = read.log.item_row[evidence.row]
-        shape = (len(own), len(scales.gates))
-        return np.asarray(sparse.csr_matrix((worth, items, ends), shape=shape) @ scales.entered.astype(np.float64))
+        if not n_items:
+            return np.zeros((len(own), entered.shape[1]))
+        return np.asarray(sparse.csr_matrix((own_weight * worth, items, ends), shape=(len(own), n_items)) @ entered)
 
     for place, one in enumerate(scales.half_lives):
         records["sums"][:, place] = total(one.remaining(evidence.age_us, evidence.age_events))
     records["open"] = total((log.moment[known[evidence.row]] == last[evidence.query]).astype(np.float64))
 
 
-def _within(log: EventLog, scales: Scales) -> NDArray[np.int64]:
-    return np.minimum(log.item_row, len(scales.gates)).astype(np.int64)
+def _has_gate(log: EventLog, scales: Scales) -> NDArray[np.bool_]:
+    """Which events move vectors; shape [n_events]."""
+    if scales.gates is None:
+        return np.ones(len(log), bool)
+    n_known = len(scales.gates)
+    return np.asarray(np.append(scales.gates, 0)[np.minimum(log.item_row, n_known)] > 0, bool)
 
 
 def _fill_topics(records: NDArray[np.void], evidence: Evidence, scales: Scales) -> None:
-    """The strongest topics by name, those that last first, and the rest of them as other."""
+    """Counts of all topics, or of the strongest by name, those that last first, and the rest of them as other."""
     counts = np.stack([_topics(evidence, scales, one) for one in scales.topic_half_lives], axis=1)
-    best = np.argsort(-counts[:, -1], axis=1, kind="stable")[:, :N_TOPICS]
-    n = best.shape[1]
-    records["topic"][:, :n] = np.where(np.take_along_axis(counts[:, -1], best, 1) > 0, best, NO_TOPIC)
-    records["counts"][:, :, :n] = np.take_along_axis(counts, best[:, None], 2)
-    records["counts"][:, :, -1] = counts.sum(2) - records["counts"][:, :, :n].sum(2)
+    best = np.argsort(-counts[:, -1], axis=1, kind="stable")[:, : scales.n_places]
+    if not scales.holds_all:
+        records["topic"] = np.where(np.take_along_axis(counts[:, -1], best, 1) > 0, best, NO_TOPIC)
+
+    def placed(every: Counts) -> Counts:
+        if scales.holds_all:
+            return every
+        named = np.take_along_axis(every, best if every.ndim == 2 else best[:, None], -1)
+        return np.concatenate([named, every.sum(-1, keepdims=True) - named.sum(-1, keepdims=True)], axis=-1)
+
+    records["counts"] = placed(counts)
     if records["open_counts"].shape[1]:
         moment = evidence.histories.log.moment
         new = moment[evidence.row] == moment[evidence.histories.end - 1][evidence.query]
         opened = _topics(replace(evidence, weight=evidence.weight * new), scales, HalfLife(events=np.inf))
-        records["open_counts"][:, :n] = np.take_along_axis(opened, best, 1)
-        records["open_counts"][:, -1] = opened.sum(1) - records["open_counts"][:, :n].sum(1)
+        records["open_counts"] = placed(opened)
 
 
 def _topics(evidence: Evidence, scales: Scales, half_life: HalfLife) -> Counts:
@@ -160,4 +182,5 @@ def _fill_ring(records: NDArray[np.void], own: Histories) -> None:
     gap_us = own.log.time_us[row] - own.log.time_us[np.maximum(row - 1, 0)]
     records["ring_item"][query, place] = own.log.item_row[row]
     records["ring_kind"][query, place] = own.log.kind[row]
-    records["ring_gap_us"][query, place] = np.where(row > own.start[query], gap_us, 0)
+    codes = np.rint(GAP_STEPS * np.log2(1.0 + np.maximum(gap_us, 0)))
+    records["ring_gap"][query, place] = np.where(row > own.start[query], codes, 0)

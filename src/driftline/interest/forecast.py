@@ -60,10 +60,14 @@ class HorizonModel:
 
     def expected_events(self, promised: float) -> int:
         """How many events a user is expected to do in the window if there is one at all, at least 1."""
+        return int(self.events_of_many(np.array([promised]))[0])
+
+    def events_of_many(self, promised: Counts) -> NDArray[np.int64]:
+        """The same for many users; [n]."""
         if self.horizon.events is not None:
-            return self.horizon.events
+            return np.full(len(promised), self.horizon.events, np.int64)
         a, b = self.pace
-        return int(np.clip(round(np.exp(a + b * np.log1p(promised))), 1, MOST_COUNTED))
+        return np.clip(np.rint(np.exp(a + b * np.log1p(promised))), 1, MOST_COUNTED).astype(np.int64)
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the arrays of the pool, as JSON values."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from driftline.interest.forecast import Forecast, HorizonModel
 from driftline.interest.forecast_fitting import Halves, fit_horizon
 from driftline.interest.horizons import Horizon
 from driftline.interest.learned import find_topics
+from driftline.interest.live import Outlook, scales_of
 from driftline.interest.notes import forecast_notes, led_by
 from driftline.interest.pool import Pool
 from driftline.interest.population import population
@@ -30,7 +32,7 @@ from driftline.interest.reading import Past, interests, rounded
 from driftline.interest.signals import MOST_GROUPS, Signals, promises, within_groups
 from driftline.interest.space import Space
 from driftline.interest.spread import Spread
-from driftline.interest.state import Counts
+from driftline.interest.state import Counts, Scales
 from driftline.interest.storage import read_part, write_part
 from driftline.interest.topics import Topics
 from driftline.interest.turn import change_of
@@ -137,8 +139,7 @@ class InterestModel:
 
     def distributions(self, log: EventLog, asked: Histories, horizon: Horizon) -> Distributions:
         """The forecasts of many histories, each at its moment; of `log` only what is before that is read."""
-        if self.dynamics.order_only and horizon.days is not None:
-            raise RequestError(f"expected a horizon such as next-20 for data without times, got {horizon}")
+        self._check(horizon)
         model, fitted = self._model_for(horizon)
         signals = Signals(log, self.topics, self.dynamics, self.space, asked)
         known = signals.known(model.experts, model.vectors)
@@ -154,6 +155,22 @@ class InterestModel:
             model.parts,
             fitted,
         )
+
+    @cached_property
+    def scales(self) -> Scales:
+        """What the state of a user is made with, so that forecasts can be read off it: see `live.scales_of`."""
+        models = self.horizons or (_plain(self.dynamics, self.space, len(self.topics), Horizon(events=1)),)
+        return scales_of(self.topics, self.space, self.dynamics, models)
+
+    def outlook(self, log: EventLog, at_us: int, horizon: Horizon) -> Outlook:
+        """What all forecasts of one moment and horizon share; of `log` only what is before the moment is read.
+
+        Its forecasts are those of `distributions`, read off states made with `scales`. RequestError for a horizon whose
+        like was not fitted.
+        """
+        self._check(horizon)
+        model, _ = self._model_for(horizon)
+        return Outlook.of(log, self.topics, self.dynamics, self.space, model, self.scales, at_us)
 
     def _leading(self, signals: Signals, lead: Expert) -> Counts:
         """What the leading expert says of every topic; [n, n_topics]."""
@@ -196,6 +213,10 @@ class InterestModel:
         order_only, weights = self.dynamics.order_only, event_weights(past.log, self.dynamics.ratings)
         label = str if catalog is None else lambda item: catalog.label(catalog.items.row(item)).strip()
         return change_of(past, self.topics, self.change, weights, order_only=order_only, label=label)
+
+    def _check(self, horizon: Horizon) -> None:
+        if self.dynamics.order_only and horizon.days is not None:
+            raise RequestError(f"expected a horizon such as next-20 for data without times, got {horizon}")
 
     def _model_for(self, horizon: Horizon) -> tuple[HorizonModel, str | None]:
         """The fitted horizon that is closest, made to answer for this one; a plain one where none is fitted."""

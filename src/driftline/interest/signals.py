@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from driftline.data.events import EventLog, Histories
@@ -33,6 +35,9 @@ DRAWN_TOPICS, DRAWN_VECTOR = 5.0, 2.0
 """How many events of everybody's weigh as much as one's own in a mix, and the length at which a vector counts half."""
 
 SMALLEST = 1e-9
+
+Floats = NDArray[Any]
+"""Float64 where histories are read, float32 where states are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +103,7 @@ class Signals:
     def vector(self, half_life: HalfLife) -> Counts:
         """The interest state's vector, drawn to 0 while there is little; [n, dim]."""
         vectors = self.space.of_rows(max(self.log.n_items, 1))
-        sums = self.evidence.vectors(vectors, half_life)
-        return np.asarray(sums / (np.linalg.norm(sums, axis=1, keepdims=True) + DRAWN_VECTOR), np.float64)
+        return np.asarray(drawn(self.evidence.vectors(vectors, half_life)), np.float64)
 
     def _departure(self, half_lives: Sequence[HalfLife]) -> Counts:
         """How far the mix at the shortest half-life lies from that at the first, the whole: total variation; [n]."""
@@ -114,11 +118,7 @@ class Signals:
         return history_age_days(self.asked)
 
     def _own_mix(self, half_life: HalfLife) -> Counts:
-        """How the user's own mix differs from everybody's, in roots, nothing while there is little; [n, n_groups]."""
-        counts = self.counts(half_life)
-        total = counts.sum(axis=1, keepdims=True)
-        scale = total + DRAWN_TOPICS
-        return np.asarray(np.sqrt(counts / scale) - np.sqrt(total * self.grouped_prior / scale), np.float64)
+        return np.asarray(own_mix(self.counts(half_life), self.grouped_prior), np.float64)
 
     def _everybody(self, half_life: HalfLife | None) -> Counts:
         if half_life is None or self.dynamics.order_only:
@@ -131,6 +131,18 @@ class Signals:
     @cached_property
     def _counts(self) -> dict[HalfLife, Counts]:
         return {}
+
+
+def drawn(sums: Floats) -> Floats:
+    """Sums of unit vectors [n, dim] as vectors of a length below 1, drawn to 0 while there is little."""
+    return np.asarray(sums / (np.linalg.norm(sums, axis=1, keepdims=True) + DRAWN_VECTOR))
+
+
+def own_mix(counts: Floats, prior: Floats) -> Floats:
+    """How a user's own mix differs from everybody's, in roots, nothing while there is little; [n, n_groups]."""
+    total = counts.sum(axis=1, keepdims=True)
+    scale = total + DRAWN_TOPICS
+    return np.asarray(np.sqrt(counts / scale) - np.sqrt(total * prior / scale))
 
 
 def promises(signals: Signals, experts: Sequence[Expert], horizon: Horizon) -> Counts:

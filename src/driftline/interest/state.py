@@ -5,9 +5,10 @@ An event on item j moves the sums at every half-life by
     s ← λ s + g_j · e_j      c ← λ c + g_j      λ = 2^(-Δt / half_life)      read: s / (c + 1)
 
 and the pseudo-counts of its topics by its weight times their shares; never by (1 - λ): of two events at one moment both
-count. In wall-clock time Δt is the time since the last event; in event time it is the number of events since, where all
-events of one moment are equally old. One step per event gives what the batch over whole histories gives (`counts_of`
-and `encoding`; tests hold them equal) and what the network `timescales` carries, whose e and g these may be.
+count. Where items have no gates the event's weight stands for g, and s itself is what is read. In wall-clock time Δt is
+the time since the last event; in event time it is the number of events since, where all of one moment are equally
+old. One step per event gives what the batch over whole histories gives (`counts_of` and `encoding`; tests hold them
+equal), what the network `timescales` carries, whose e and g these may be, and what forecasts read (`live`).
 
 Rules. An event that is no sign of interest (weight 0) changes nothing. The same item with the same kind at the moment
 of the last event is a duplicate and changes nothing, as far as the ring knows. An event before the last is late: `step`
@@ -16,6 +17,7 @@ refuses it, and `followed` replays the user's history in the order of time.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -86,7 +88,13 @@ TOPIC_HALF_LIVES = (HalfLife(days=1), HalfLife(days=60))
 """Where topics are counted unless told otherwise: lately, and lastingly. More would not fit into 3 KB."""
 
 RING, N_TOPICS = 32, 64
-"""How many of the last events a state holds, and how many topics by name; the rest of them is `other`."""
+"""How many of the last events a state holds, and how many topics at most by name; the rest of them is `other`."""
+
+MOST_BYTES = 3 * 1024
+"""What a state may take. Where that is too little for N_TOPICS topics at every half-life, fewer have names."""
+
+GAP_STEPS = 1024
+"""Into how many steps a doubling of the time between two events is cut in the ring: a 3,000th of it is not told."""
 
 NO_TOPIC = np.iinfo(np.uint16).max
 """What stands in a place that no topic has yet."""
@@ -106,50 +114,72 @@ class Scales:
     """What states are made with: half-lives, and what every item brings.
 
     `vectors` [n_items, dim] float32 enter with `gates` [n_items] float32 at `half_lives`; a gate of 0 says that an item
-    has no vector. `topics` [n_items, n_topics] are counted at `topic_half_lives`, by whose last strength is known. A
-    state made with some scales is read with the same alone. ValueError for arrays that do not belong together, or
-    more topics than have numbers.
+    has no vector. Without gates (None) they enter with the event's weight, and every event makes those before it older.
+    `topics` [n_items, n_topics] are counted at `topic_half_lives`, by whose last strength is known. A state made with
+    some scales is read with the same alone. ValueError for arrays that do not belong together, or more topics than
+    have numbers.
     """
 
     vectors: NDArray[np.float32]
-    gates: NDArray[np.float32]
+    gates: NDArray[np.float32] | None
     topics: sparse.csr_matrix
     half_lives: tuple[HalfLife, ...] = HALF_LIVES
     topic_half_lives: tuple[HalfLife, ...] = TOPIC_HALF_LIVES
 
     def __post_init__(self) -> None:
         """As many vectors as gates."""
-        if self.vectors.shape[:1] != self.gates.shape:
+        if self.gates is not None and self.vectors.shape[:1] != self.gates.shape:
             raise ValueError(f"expected a gate per vector, got {self.gates.shape} and {self.vectors.shape}")
         if self.topics.shape[1] >= NO_TOPIC:
             raise ValueError(f"expected fewer than {NO_TOPIC:,} topics, got {self.topics.shape[1]:,}")
 
     @cached_property
     def entered(self) -> NDArray[np.float32]:
-        """What an event on each item adds: g e ⊕ g; shape [n_items, dim + 1]."""
+        """What an event on each item adds: g e ⊕ g [n_items, dim + 1]; without gates e, of an event of weight 1."""
+        if self.gates is None:
+            return self.vectors
         ones = np.ones((len(self.gates), 1), np.float32)
         return np.asarray(self.gates[:, None] * np.concatenate([self.vectors, ones], axis=1), np.float32)
 
     @cached_property
     def known(self) -> bytes:
-        """Which items have a vector; bytes are looked at in a tenth of the time that arrays are."""
-        return (self.gates > 0).tobytes()
+        """Which items have a gate; bytes are looked at in a tenth of the time that arrays are."""
+        return b"" if self.gates is None else (self.gates > 0).tobytes()
+
+    @cached_property
+    def n_places(self) -> int:
+        """How many topics are held by name: all, or as many as there is room for; at most N_TOPICS."""
+        n = min(int(self.topics.shape[1]), N_TOPICS)
+        while n > 1 and self._layout(n).itemsize > MOST_BYTES:
+            n -= 1
+        return n
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether each topic has a place of its own, where it always stands; nothing is `other` then."""
+        return bool(self.n_places == self.topics.shape[1])
 
     @cached_property
     def dtype(self) -> np.dtype[np.void]:
         """What the bytes of one user's state are."""
-        width, n_topics = self.vectors.shape[1] + 1, N_TOPICS + 1
-        n_open = n_topics if any(one.events is not None for one in self.topic_half_lives) else 0
+        return self._layout(self.n_places)
+
+    def _layout(self, n_places: int) -> np.dtype[np.void]:
+        """The same with so many topics by name."""
+        holds_all = n_places == self.topics.shape[1]
+        width, n_counts = self.entered.shape[1], n_places if holds_all else n_places + 1
+        n_open = n_counts if any(one.events is not None for one in self.topic_half_lives) else 0
         fields: list[tuple[str, str, tuple[int, ...]]] = [
             ("time_us", "<i8", ()),
+            ("first_us", "<i8", ()),
             ("version", "<u4", ()),
             ("sums", "<f4", (len(self.half_lives), width)),
             ("open", "<f4", (width,)),
-            ("counts", "<f4", (len(self.topic_half_lives), n_topics)),
+            ("counts", "<f4", (len(self.topic_half_lives), n_counts)),
             ("open_counts", "<f4", (n_open,)),
             ("ring_item", "<i4", (RING,)),
-            ("ring_gap_us", "<f4", (RING,)),
-            ("topic", "<u2", (N_TOPICS,)),
+            ("ring_gap", "<u2", (RING,)),
+            ("topic", "<u2", (0 if holds_all else n_places,)),
             ("ring_kind", "<i1", (RING,)),
         ]
         plain = np.dtype(fields)
@@ -158,7 +188,7 @@ class Scales:
     def new(self) -> InterestState:
         """The state of somebody who has done nothing yet."""
         state = InterestState(self, np.zeros(self.dtype.itemsize, np.uint8))
-        state.record["time_us"], state.record["topic"] = ALWAYS, NO_TOPIC
+        state.record["time_us"], state.record["first_us"], state.record["topic"] = ALWAYS, ALWAYS, NO_TOPIC
         return state
 
     def from_bytes(self, content: bytes) -> InterestState:
@@ -183,12 +213,13 @@ class Scales:
 class Reading:
     """A state as it stands at a moment.
 
-    `levels` [n_half_lives, dim] are s / (c + 1), `weights` [n_half_lives] c. `counts` [n_topic_half_lives, n] are of
-    the topics `topic` [n], `other` [n_topic_half_lives] of all that have no place of their own.
+    `levels` [n_half_lives, dim] are s / (c + 1), `weights` [n_half_lives] c; without gates s, and None. `counts`
+    [n_topic_half_lives, n] are of the topics `topic` [n], `other` [n_topic_half_lives] of all that have no place of
+    their own.
     """
 
     levels: NDArray[np.float32]
-    weights: NDArray[np.float32]
+    weights: NDArray[np.float32] | None
     topic: NDArray[np.uint16]
     counts: NDArray[np.float32]
     other: NDArray[np.float32]
@@ -198,9 +229,10 @@ class Reading:
 class InterestState:
     """One user's state after the last event: `packed` are its bytes, which nothing changes, `record` what they are.
 
-    `time_us` is when the last event was, `version` how many were taken in. `sums` are s ⊕ c, `open` the part of them
-    that came at the last moment, which no event has aged yet; the same of `counts`, whose last is `other`. The ring
-    stands at `version % RING`. Rows of an array [n_users, bytes] are states of many.
+    `time_us` is when the last event was, `first_us` the first, `version` how many were taken in. `sums` are s ⊕ c,
+    `open` the part of them that came at the last moment, which no event has aged yet; the same of `counts`, whose last
+    is `other` where not all topics have a place. The ring stands at `version % RING`, and has logarithms of gaps.
+    Rows of an array [n_users, bytes] are states of many.
     """
 
     scales: Scales
@@ -240,9 +272,11 @@ class InterestState:
         self._add_vector(record, event, gap_us, same=same)
         self._add_topics(record, event, gap_us, same=same)
         place = version % RING
-        record["ring_item"][place], record["ring_gap_us"][place] = event.item_row, gap_us
+        record["ring_item"][place], record["ring_gap"][place] = event.item_row, gap_code(gap_us)
         record["ring_kind"][place] = event.kind
         record["time_us"], record["version"] = event.time_us, version + 1
+        if not version:
+            record["first_us"] = event.time_us
         return after
 
     def read(self, at_us: int) -> Reading:
@@ -256,15 +290,19 @@ class InterestState:
         gap_us = float(at_us - self.time_us) if self.version else 0.0
         sums = record["sums"] * scales.rates.left(gap_us)
         counts = record["counts"] * scales.topic_rates.left(gap_us)
+        gated = scales.gates is not None
+        levels, weights = (sums[:, :-1] / (sums[:, -1:] + 1), sums[:, -1]) if gated else (sums, None)
+        if scales.holds_all:
+            every = np.arange(scales.n_places, dtype=np.uint16)
+            return Reading(levels, weights, every, counts, np.zeros(len(counts), np.float32))
         there = np.flatnonzero(record["topic"] != NO_TOPIC)
-        levels = sums[:, :-1] / (sums[:, -1:] + 1)
-        return Reading(levels, sums[:, -1], record["topic"][there], counts[:, there], counts[:, -1])
+        return Reading(levels, weights, record["topic"][there], counts[:, there], counts[:, -1])
 
     def recent(self) -> tuple[Rows, NDArray[np.int64]]:
-        """Items and times of the last events, the last one first; times to a 10,000,000th of a gap; both [n]."""
+        """Items and times of the last events, the last one first; times to a 3,000th of a gap; both [n]."""
         n = min(self.version, RING)
         places = (self.version - 1 - np.arange(n)) % RING
-        gaps = self.record["ring_gap_us"][places].astype(np.float64)
+        gaps = np.rint(np.exp2(self.record["ring_gap"][places] / GAP_STEPS) - 1)
         ages = np.concatenate([[0.0], np.cumsum(gaps[:-1])]) if n else gaps
         return self.record["ring_item"][places], self.time_us - ages.astype(np.int64)
 
@@ -274,7 +312,7 @@ class InterestState:
 
     def _is_there(self, event: Event, version: int) -> bool:
         """Whether the ring has the event among those of the last moment."""
-        items, kinds, gaps = self.record["ring_item"], self.record["ring_kind"], self.record["ring_gap_us"]
+        items, kinds, gaps = self.record["ring_item"], self.record["ring_kind"], self.record["ring_gap"]
         for back in range(1, min(version, RING) + 1):
             place = (version - back) % RING
             if items[place] == event.item_row and kinds[place] == event.kind:
@@ -286,6 +324,13 @@ class InterestState:
     def _add_vector(self, record: NDArray[np.void], event: Event, gap_us: float, *, same: bool) -> None:
         """Fade the sums, and add what the item brings, where it has a vector."""
         scales, sums, open_ = self.scales, record["sums"], record["open"]
+        if scales.gates is None:
+            scales.rates.fade(sums, open_, gap_us, event=True, same=same)
+            if event.item_row < len(scales.vectors):
+                gain = event.weight * scales.vectors[event.item_row]
+                sums += gain
+                open_ += gain
+            return
         there = event.item_row < len(scales.known) and scales.known[event.item_row] > 0
         scales.rates.fade(sums, open_, gap_us, event=there, same=same)
         if there:
@@ -300,14 +345,23 @@ class InterestState:
             self.scales.topic_rates.fade(counts, open_, gap_us, event=True, same=same)
         if event.item_row >= topics.shape[0]:
             return
+        holds_all = self.scales.holds_all
         first, last = topics.indptr[event.item_row : event.item_row + 2].tolist()
         for topic, share in zip(topics.indices[first:last].tolist(), topics.data[first:last].tolist(), strict=True):
             gain = event.weight * share
-            place = _place(record, topic, gain)
-            for row in counts:
-                row[place] += gain
+            place = topic if holds_all else _place(record, topic, gain)
+            counts[:, place] += gain
             if len(open_):
                 open_[place] += gain
+
+
+def gap_code(gap_us: float) -> int:
+    """The time since the event before as the ring has it: 0 for none, steps of its logarithm above.
+
+    >>> gap_code(0.0), gap_code(1.0), gap_code(3_600_000_000.0)
+    (0, 1024, 32507)
+    """
+    return round(GAP_STEPS * math.log2(1 + gap_us))
 
 
 def _rates(half_lives: tuple[HalfLife, ...]) -> Rates:
@@ -328,7 +382,7 @@ def _place(record: NDArray[np.void], topic: int, gain: float) -> int:
         lasting = counts[-1, :-1]
         free = int(lasting.argmin())
         if lasting[free] > gain:
-            return N_TOPICS
+            return len(topics)
         for held in (*counts, *([record["open_counts"]] if len(record["open_counts"]) else [])):
             held[-1] += held[free]
             held[free] = 0
