@@ -26,6 +26,7 @@ from driftline.interest.pool import Known, Pool
 from driftline.interest.signals import (
     SMALLEST,
     Floats,
+    departure,
     drawn,
     groups_of,
     own_mix,
@@ -204,7 +205,8 @@ class Outlook:
             np.matmul(vector, self.directions, out=logits[:, len(model.experts) + place])
         mixes = [own_mix(counts[one], prior) for one in model.vectors]
         idle = np.zeros(n) if self.order_only else gap_us.astype(np.float64)
-        features = _single(gate_features(n_known, idle, scale_days(model.experts)))
+        away = departure(counts[model.vectors[0]], counts[model.vectors[-1]])
+        features = _single(gate_features(n_known, idle, scale_days(model.experts), away))
         return Known(logits, features, np.concatenate([*mixes, *own], axis=1), sum(one.shape[1] for one in mixes))
 
     def _said(self, expert: Expert, counts: dict[HalfLife, Floats], prior: Floats) -> Floats:

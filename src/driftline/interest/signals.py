@@ -96,7 +96,9 @@ class Signals:
         parts += [vector @ directions.T for vector in own]
         mixes = [self._own_mix(one) for one in vectors]
         idle = idle_us(self.asked, order_only=self.dynamics.order_only)
-        features = gate_features(self.n_known, idle, scale_days(tuple(experts)), self._departure(vectors))
+        features = gate_features(
+            self.n_known, idle, scale_days(tuple(experts)), departure(self.counts(vectors[0]), self.counts(vectors[-1]))
+        )
         n_mixes = sum(one.shape[1] for one in mixes)
         return Known(np.stack(parts, axis=1), features, np.concatenate([*mixes, *own], axis=1), n_mixes)
 
@@ -104,13 +106,6 @@ class Signals:
         """The interest state's vector, drawn to 0 while there is little; [n, dim]."""
         vectors = self.space.of_rows(max(self.log.n_items, 1))
         return np.asarray(drawn(self.evidence.vectors(vectors, half_life)), np.float64)
-
-    def _departure(self, half_lives: Sequence[HalfLife]) -> Counts:
-        """How far the mix at the shortest half-life lies from that at the first, the whole: total variation; [n]."""
-        mixes = [
-            self.counts(one) / np.maximum(self.counts(one).sum(axis=1, keepdims=True), SMALLEST) for one in half_lives
-        ]
-        return np.asarray(np.abs(mixes[-1] - mixes[0]).sum(axis=1) / 2, np.float64)
 
     @cached_property
     def age_days(self) -> Counts:
@@ -143,6 +138,12 @@ def own_mix(counts: Floats, prior: Floats) -> Floats:
     total = counts.sum(axis=1, keepdims=True)
     scale = total + DRAWN_TOPICS
     return np.asarray(np.sqrt(counts / scale) - np.sqrt(total * prior / scale))
+
+
+def departure(whole: Floats, latest: Floats) -> Counts:
+    """How far the mix of the last events lies from that of all, by counts of both: total variation; [n]."""
+    mixes = [counts / np.maximum(counts.sum(axis=1, keepdims=True), SMALLEST) for counts in (whole, latest)]
+    return np.asarray(np.abs(mixes[1] - mixes[0]).sum(axis=1) / 2, np.float64)
 
 
 def promises(signals: Signals, experts: Sequence[Expert], horizon: Horizon) -> Counts:
