@@ -93,7 +93,7 @@ def test_data_that_is_not_at_hand_is_asked_for_in_one_line(tmp_path: Path):
         folder_of("toys", None, tmp_path)
     with pytest.raises(DatasetError, match=r"Toys_and_Games\.txt or amazon_toys_s3rec"):
         folder_of("toys", tmp_path, tmp_path / "cache")
-    with pytest.raises(RequestError, match="dataset folder or one of .*beauty"):
+    with pytest.raises(RequestError, match=r"dataset folder or one of .*beauty"):
         folder_of("nowhere", None, tmp_path)
 
 
