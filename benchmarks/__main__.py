@@ -10,7 +10,18 @@ from benchmarks.machine import describe
 from benchmarks.tables.asked import common
 from driftline.errors import DriftlineError
 
-TABLES = ("quality", "sessions", "speed", "roofline", "equal-time", "scale", "shop", "forecast", "change")
+TABLES = (
+    "quality",
+    "sessions",
+    "speed",
+    "roofline",
+    "equal-time",
+    "scale",
+    "shop",
+    "forecast",
+    "forecasts-speed",
+    "change",
+)
 
 
 def main() -> int:

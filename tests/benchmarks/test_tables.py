@@ -19,7 +19,7 @@ from benchmarks.__main__ import TABLES
 from benchmarks.contenders import PEER_NAMES
 from benchmarks.datasets import folder_of, some_users, write_folder
 from benchmarks.peers.meter import masked_top, save_lists
-from benchmarks.tables import equal_time, quality, scale, sessions, speed
+from benchmarks.tables import equal_time, forecasts_speed, quality, scale, sessions, speed
 
 import benchmarks
 from benchmarks import datasets
@@ -254,3 +254,16 @@ def test_the_page_on_benchmarks_names_every_table_dataset_and_peer():
     names = [*(name for name in datasets.NAMED if not name.endswith("-ids")), *sessions.ADER, *PEER_NAMES]
     assert [name for name in names if f"`{name}`" not in page] == []
     assert [table for table in TABLES if f'ARGS="{table}' not in page and table != "shop"] == []
+
+
+@pytest.mark.slow
+def test_forecasts_are_timed_and_held_against_histories_and_exact_quantiles():
+    found = forecasts_speed.measure(300, 60, 4, ["next-20"])
+    found["peak_bytes"] = 2**30
+    assert found["many"]["next-20"]["share_off"] < 1e-5
+    assert found["many"]["next-20"]["bounds_off"] < 0.005
+    assert all(one > 0 for one in found["many"]["next-20"]["floor"].values())
+    one, many = forecasts_speed.one_table(found), forecasts_speed.many_table(found, 300)
+    assert [row[0] for row in one.rows] == ["step", "forecast, next-20"]
+    assert [row[0] for row in many.rows] == ["next-20"]
+    assert "1.00 GB" in many.markdown()

@@ -68,7 +68,7 @@ def model_of(
     rng = np.random.default_rng(seed)
     weights = np.zeros((log.n_items - 1, n_topics))  # the last item came later
     for item in range(log.n_items - 2):  # the last but one has no topic
-        weights[item, rng.choice(n_topics, 2, replace=False)] = 0.75, 0.25
+        weights[item, rng.choice(n_topics, 2, replace=False)] = 0.7, 0.3
     names = tuple(f"t{one}" for one in range(n_topics))
     topics = Topics(names, names, sparse.csr_matrix(weights), ((),) * n_topics, Vocabulary(log.items.ids[:-1]))
     vectors = unit(rng.normal(size=(log.n_items - 1, dim)))
@@ -174,6 +174,7 @@ def test_sixty_four_topics_are_exact_and_of_more_what_is_other_is_shared_out_as_
     assert scales.holds_all == (n_topics == 64)
     asked = asked_of(log, at_us)
     for packed in (stepped(model, asked), encoded(asked, scales, model.dynamics.ratings)):
+        assert (packed.view(scales.dtype)["counts"] >= 0).all()
         for horizon in (WEEK, NEXT):
             found = model.outlook(log, at_us, horizon).forecasts(packed)
             exact = model.distributions(log, asked, horizon)

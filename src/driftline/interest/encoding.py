@@ -151,7 +151,9 @@ def _fill_topics(records: NDArray[np.void], evidence: Evidence, scales: Scales) 
         if scales.holds_all:
             return every
         named = np.take_along_axis(every, best if every.ndim == 2 else best[:, None], -1)
-        return np.concatenate([named, every.sum(-1, keepdims=True) - named.sum(-1, keepdims=True)], axis=-1)
+        # By rounding the difference may be below 0 where nothing is other.
+        other = np.maximum(every.sum(-1, keepdims=True) - named.sum(-1, keepdims=True), 0)
+        return np.concatenate([named, other], axis=-1)
 
     records["counts"] = placed(counts)
     if records["open_counts"].shape[1]:

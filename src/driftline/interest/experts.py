@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftline.data.events import Histories
 from driftline.interest.horizons import Horizon
@@ -15,6 +17,8 @@ N_FEATURES = 5
 STEP = 4.0
 """By how much half-lives of a ladder differ."""
 DEFAULT_SCALE = 30.0
+
+Values = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,19 @@ class Expert:
         """`(1 - common) · (s + strength · g) / (Σ s + strength) + common · g`; s and g broadcast with totals."""
         if self.half_life is None:
             return prior
-        own = (counts + self.prior_strength * prior) / (total + self.prior_strength)
-        return np.asarray((1 - self.common) * own + self.common * prior, np.float64)
+        return np.asarray(drawn_to(prior, counts, total, self.prior_strength, self.common), np.float64)
 
     def __str__(self) -> str:
         """Words for a table."""
         if self.half_life is not None:
             return str(self.half_life)
         return "everybody" if self.everybody is None else f"everybody, {self.everybody}"
+
+
+def drawn_to(prior: Values, counts: Values, total: Values, strength: float | Values, common: float | Values) -> Values:
+    """What `Expert.shares` says, of one expert or, with an axis for them in every array, of many at once."""
+    own = (counts + strength * prior) / (total + strength)
+    return np.asarray((1 - common) * own + common * prior)
 
 
 def ladder(span_days: float, *, order_only: bool) -> tuple[HalfLife, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from scipy import sparse
 from driftline.data.events import EventLog
 from driftline.errors import RequestError
 from driftline.interest.dynamics import Dynamics
-from driftline.interest.experts import Expert, gate_features, promised_events, scale_days
+from driftline.interest.experts import drawn_to, gate_features, promised_events, scale_days
 from driftline.interest.forecast import HorizonModel
 from driftline.interest.mixes import global_mixes
 from driftline.interest.pool import Known, Pool
@@ -70,8 +71,9 @@ def scales_of(topics: Topics, space: Space, dynamics: Dynamics, models: Sequence
 class Outlook:
     """What all forecasts made at `at_us` for the horizon of `model` share.
 
-    `prior` [n_topics] is everybody's mix; `parts` [n_parts, n_groups] the logarithms of what experts say that look at
-    no user; `directions` [dim, n_groups] are where topics lie; `pool` is that of the model in float32.
+    `prior` [n_topics] is everybody's mix, `grouped_prior` by groups; `parts` [n_experts, n_groups] are logarithms of
+    what experts say that look at no user; `directions` [dim, n_groups] are where topics lie; `pool` is that of the
+    model in float32.
     """
 
     at_us: int
@@ -79,6 +81,7 @@ class Outlook:
     scales: Scales
     pool: Pool
     prior: Floats
+    grouped_prior: Floats
     parts: Floats
     directions: Floats
     groups: sparse.csr_matrix
@@ -107,7 +110,7 @@ class Outlook:
                 parts[place] = np.log(np.maximum(mix @ groups, SMALLEST))
         pool = Pool(*(_single(one) for one in (model.pool.gate, model.pool.residual, model.pool.bias)))
         directions = np.ascontiguousarray(space.of_topics(topics, groups).T)
-        shared = _single(prior), _single(parts), _single(directions)
+        shared = _single(prior), _single(prior @ groups), _single(parts), _single(directions)
         return cls(at_us, model, scales, pool, *shared, groups, dynamics.order_only)
 
     def forecast(self, state: InterestState, *, level: float = 0.9) -> Foreseen:
@@ -133,15 +136,30 @@ class Outlook:
             shares[part], low[part], high[part], n_events[part] = block
         return Foreseen(shares, low, high, n_events)
 
+    @cached_property
+    def _own(self) -> _Own:
+        """Where experts and vectors stand."""
+        experts, counted = self.model.experts, self.scales.topic_half_lives
+        place = np.array([place for place, one in enumerate(experts) if one.half_life is not None], np.int64)
+        row = np.array([counted.index(one.half_life) for one in experts if one.half_life is not None], np.int64)
+        strength, common = (
+            np.array([getattr(experts[one], name) for one in place], np.float32)[:, None]
+            for name in ("prior_strength", "common")
+        )
+        vectors = np.array([self.scales.half_lives.index(one) for one in self.model.vectors], np.int64)
+        mixes = np.array([counted.index(one) for one in self.model.vectors], np.int64)
+        pace = slowest_in_time(experts) or counted[-1]
+        return _Own(place, row, strength, common, vectors, mixes, pace, scale_days(experts))
+
     def _block(self, records: NDArray[np.void], level: float) -> Foreseen:
         from driftline.interest.bounds import bounds  # its compiler takes half a second to import
 
         gap_us = self._gaps(records)
         counts = self._counts(records, gap_us)
-        whole = {one: counts[:, place] for place, one in enumerate(self.scales.topic_half_lives)}
-        n_known = whole[self.scales.topic_half_lives[-1]].sum(axis=1, dtype=np.float64)
-        shares = self._shares(records, gap_us, whole, n_known)
-        n_events = self.model.events_of_many(self._promised(records, whole))
+        totals = counts.sum(axis=2)
+        n_known = totals[:, -1].astype(np.float64)
+        shares = self._shares(records, gap_us, counts, totals)
+        n_events = self.model.events_of_many(self._promised(records, totals))
         concentration = self.model.spread.at(n_known[:, None], shares)
         return Foreseen(shares, *bounds(shares, concentration, n_events, level), n_events)
 
@@ -171,57 +189,69 @@ class Outlook:
         counts += held[:, :, -1:] * unnamed[:, None]
         return counts[:, :, :-1]
 
-    def _shares(
-        self, records: NDArray[np.void], gap_us: Floats, whole: dict[HalfLife, Floats], n_known: Counts
-    ) -> Floats:
+    def _shares(self, records: NDArray[np.void], gap_us: Floats, counts: Floats, totals: Floats) -> Floats:
         """The pooled shares; [n, n_topics]."""
+        n, n_half_lives, n_topics = counts.shape
         plain = self.groups.shape[0] == self.groups.shape[1]
-        counts = whole if plain else {half_life: one @ self.groups for half_life, one in whole.items()}
-        prior = self.prior if plain else _single(self.prior @ self.groups)
-        logits = self.pool.logits(self._known(records, gap_us, counts, n_known, prior))
+        grouped = counts if plain else (counts.reshape(-1, n_topics) @ self.groups).reshape(n, n_half_lives, -1)
+        logits = self.pool.logits(self._known(records, gap_us, grouped, totals))
         odds = np.exp(_single(logits - logits.max(axis=1, keepdims=True)))
         shares = _single(odds / odds.sum(axis=1, keepdims=True))
         if plain:
             return shares
-        inside = self._said(self.model.lead, whole, self.prior)
-        found = within_groups(shares, self.groups, np.broadcast_to(inside, (len(shares), len(self.prior))))
+        found = within_groups(shares, self.groups, self._leading(counts, totals))
         return _single(found / found.sum(axis=1, keepdims=True))
 
-    def _known(
-        self, records: NDArray[np.void], gap_us: Floats, counts: dict[HalfLife, Floats], n_known: Counts, prior: Floats
-    ) -> Known:
-        """What the pool reads: the float32 twin of `Signals.known`."""
-        model, n = self.model, len(records)
-        place_of = {one: place for place, one in enumerate(self.scales.half_lives)}
-        left = np.exp2(gap_us[:, None] * self.scales.rates.clock[:, 0])
-        own = [drawn(records["sums"][:, place_of[one]] * left[:, [place_of[one]]]) for one in model.vectors]
-        logits: Floats = np.empty((n, len(model.experts) + len(own), len(prior)), np.float32)
-        for place, one in enumerate(model.experts):
-            if one.half_life is None:
-                logits[:, place] = self.parts[place]
-            else:
-                np.log(np.maximum(self._said(one, counts, prior), SMALLEST), out=logits[:, place], casting="same_kind")
-        for place, vector in enumerate(own):
-            np.matmul(vector, self.directions, out=logits[:, len(model.experts) + place])
-        mixes = [own_mix(counts[one], prior) for one in model.vectors]
+    def _known(self, records: NDArray[np.void], gap_us: Floats, counts: Floats, totals: Floats) -> Known:
+        """What the pool reads: the float32 twin of `Signals.known`; `counts` by groups."""
+        own, n, n_experts = self._own, len(records), len(self.model.experts)
+        left = np.exp2(gap_us[:, None] * self.scales.rates.clock[own.vectors, 0])
+        vectors = drawn(records["sums"][:, own.vectors] * left[:, :, None])
+        logits: Floats = np.empty((n, n_experts + len(own.vectors), counts.shape[2]), np.float32)
+        logits[:, :n_experts] = self.parts
+        said = drawn_to(self.grouped_prior, counts[:, own.rows], totals[:, own.rows, None], own.strength, own.common)
+        logits[:, own.places] = np.log(np.maximum(said, SMALLEST))
+        flat = vectors.reshape(-1, vectors.shape[2]) @ self.directions
+        logits[:, n_experts:] = flat.reshape(n, len(own.vectors), -1)
+        mixes = own_mix(counts[:, own.mixes], self.grouped_prior).reshape(n, -1)
         idle = np.zeros(n) if self.order_only else gap_us.astype(np.float64)
-        away = departure(counts[model.vectors[0]], counts[model.vectors[-1]])
-        features = _single(gate_features(n_known, idle, scale_days(model.experts), away))
-        return Known(logits, features, np.concatenate([*mixes, *own], axis=1), sum(one.shape[1] for one in mixes))
+        away = departure(counts[:, own.mixes[0]], counts[:, own.mixes[-1]])
+        features = _single(gate_features(totals[:, -1].astype(np.float64), idle, own.scale_days, away))
+        residual = np.concatenate([mixes, vectors.reshape(n, -1)], axis=1)
+        return Known(logits, features, residual, mixes.shape[1])
 
-    def _said(self, expert: Expert, counts: dict[HalfLife, Floats], prior: Floats) -> Floats:
-        """What an expert says; [n, n_topics] or, of everybody, [1, n_topics]."""
-        if expert.half_life is None:
-            return prior[None]
-        own = counts[expert.half_life]
-        return expert.shares(own, own.sum(axis=1, keepdims=True), prior)
+    def _leading(self, counts: Floats, totals: Floats) -> Floats:
+        """What the leading expert says of every topic; [n, n_topics]."""
+        lead = self.model.lead
+        if lead.half_life is None:
+            return np.broadcast_to(self.prior, (len(counts), len(self.prior)))
+        row = self.scales.topic_half_lives.index(lead.half_life)
+        return lead.shares(counts[:, row], totals[:, [row]], self.prior)
 
-    def _promised(self, records: NDArray[np.void], whole: dict[HalfLife, Floats]) -> Counts:
+    def _promised(self, records: NDArray[np.void], totals: Floats) -> Counts:
         """Events that each user's rate promises; [n]."""
-        half_life = slowest_in_time(self.model.experts) or self.scales.topic_half_lives[-1]
         first = records["first_us"]
         age_days = np.where(first == ALWAYS, 0, self.at_us - np.maximum(first, self.at_us - _LONGEST)) / US_PER_DAY
-        return promised_events(whole[half_life].sum(axis=1, dtype=np.float64), half_life, age_days, self.model.horizon)
+        faded = totals[:, self.scales.topic_half_lives.index(self._own.pace)]
+        return promised_events(faded.astype(np.float64), self._own.pace, age_days, self.model.horizon)
+
+
+class _Own(NamedTuple):
+    """Where what is a user's own stands, and how it is read.
+
+    `places` are those of experts with a half-life among all, `rows` of their counts in a state; `strength` and `common`
+    are as in `Expert`, [n, 1]. `vectors` are rows of sums and `mixes` rows of counts at the vectors' half-lives.
+    `pace` is the half-life by which coming events are foretold.
+    """
+
+    places: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    strength: NDArray[np.float32]
+    common: NDArray[np.float32]
+    vectors: NDArray[np.int64]
+    mixes: NDArray[np.int64]
+    pace: HalfLife
+    scale_days: float
 
 
 _LONGEST = 1 << 62

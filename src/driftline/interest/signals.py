@@ -129,13 +129,13 @@ class Signals:
 
 
 def drawn(sums: Floats) -> Floats:
-    """Sums of unit vectors [n, dim] as vectors of a length below 1, drawn to 0 while there is little."""
-    return np.asarray(sums / (np.linalg.norm(sums, axis=1, keepdims=True) + DRAWN_VECTOR))
+    """Sums of unit vectors [..., dim] as vectors of a length below 1, drawn to 0 while there is little."""
+    return np.asarray(sums / (np.sqrt((sums * sums).sum(axis=-1, keepdims=True)) + DRAWN_VECTOR))
 
 
 def own_mix(counts: Floats, prior: Floats) -> Floats:
-    """How a user's own mix differs from everybody's, in roots, nothing while there is little; [n, n_groups]."""
-    total = counts.sum(axis=1, keepdims=True)
+    """How a user's own mix differs from everybody's, in roots, nothing while there is little; [..., n_groups]."""
+    total = counts.sum(axis=-1, keepdims=True)
     scale = total + DRAWN_TOPICS
     return np.asarray(np.sqrt(counts / scale) - np.sqrt(total * prior / scale))
 
