@@ -1,4 +1,4 @@
-"""`driftline forecast`: what a user will want within a horizon, with intervals."""
+"""`driftline forecast`: what a user will want within a horizon, topics and items, with intervals."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def forecast(
         Path | None,
         typer.Option("--out", help="Write forecasts into this Parquet file, to be scored later by evaluate."),
     ] = None,
+    k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Forecast a user's interests: the share of each topic among what comes next, and how sure that is."""
+    """Forecast a user's interests, each topic's share among what comes next, and the likeliest items, by when."""
     from driftline.interest.horizons import Horizon
     from driftline.interest.reading import require_user
     from driftline.learning.registry import load_run
@@ -49,6 +50,7 @@ def forecast(
         return
     require_user(run.dataset.log, user or "")
     document = run.interest.forecast(run.dataset.log, user or "", moment, horizon) | run.provenance(moment)
+    document |= run.items_ahead(moment).ask(user or "", at_us=moment, horizon=asked, k=k).as_json()
     if as_json:
         print_json(document)
     else:
@@ -95,6 +97,7 @@ def _print(document: dict[str, Any]) -> None:
         span = f"{one['low']:.0%} … {one['high']:.0%}"
         table.add_row(escape(one["name"]), bar, f"{one['share']:.1%}", span)
     console.print(table)
+    _print_items(document)
     parts = sorted(document["weights"].items(), key=lambda pair: -pair[1])
     for note in document["notes"]:
         console.print(note, style="yellow", markup=False)
@@ -105,3 +108,27 @@ def _print(document: dict[str, Any]) -> None:
         console.print(f"[dim]weights were fitted for {document['fitted']}, the closest horizon[/dim]")
     if document["hindsight"]:
         console.print("[yellow]The model has seen events after this moment.[/yellow]")
+
+
+def _print_items(document: dict[str, Any]) -> None:
+    """The likeliest items with their chances, and by when."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not document["items"]:
+        console.print("No item may be had at this moment.")
+        return
+    console.print(f"{document['any_event']:.0%} that anything comes within {document['horizon']}; the likeliest items:")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("item", overflow="fold")
+    table.add_column("", no_wrap=True)
+    table.add_column("chance", justify="right", no_wrap=True)
+    table.add_column("90 %", justify="right", no_wrap=True)
+    table.add_column("by", no_wrap=True)
+    longest = max(one["high"] for one in document["items"])
+    for one in document["items"]:
+        bar = bar_of(one["chance"], one["low"], one["high"], longest)
+        span = f"{one['low']:.1%} … {one['high']:.1%}"
+        by = f"event {one['by_event']}" if one["by"] is None else one["by"][:16].replace("T", " ")
+        table.add_row(escape(one["title"]), bar, f"{one['chance']:.1%}", span, by)
+    console.print(table)

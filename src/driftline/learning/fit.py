@@ -39,7 +39,14 @@ def fit_run(
     unfinished = folder / UNFINISHED
     models = make_models(arms, settings, checkpoints=unfinished)
     trained = train(
-        models, fold, catalog=dataset.catalog, blend_arms=list(models), seed=settings.seed, progress=progress
+        models,
+        fold,
+        catalog=dataset.catalog,
+        blend_arms=list(models),
+        ahead=True,
+        dated=not dataset.order_only,
+        seed=settings.seed,
+        progress=progress,
     )
     blend = trained.fitted[BLEND]
     if not isinstance(blend, FittedBlend):
@@ -62,6 +69,7 @@ def fit_run(
         skipped={**trained.skipped, **blend.dropped},
         seconds=trained.seconds,
         topic_changes=changes,
+        expected=[one.as_json() for one in trained.expected],
     )
     run = save_run(folder, manifest, dataset, blend, interest)
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -19,14 +19,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from driftline import __version__
-from driftline.data.dataset import Dataset, detect_repeats
+from driftline.data.dataset import Dataset, Repeats, detect_repeats
 from driftline.data.files import file_sha256, replace_text, sync
 from driftline.data.renumbering import renumbered
 from driftline.data.snapshot import HEADER, read_snapshot, write_snapshot
@@ -37,6 +37,7 @@ from driftline.learning.names import load_blend
 from driftline.models.base import FittedModel
 from driftline.models.storage import SEAL, sealed
 from driftline.ranking.blend import FittedBlend
+from driftline.ranking.expected import Expected, ItemsAhead
 from driftline.ranking.recommender import Recommender
 from driftline.types import format_time
 
@@ -56,7 +57,8 @@ class Manifest:
     """What a version says of itself; `cutoff_us` is the moment just after the last event that it has seen.
 
     `topic_changes` says what became of the topics of the version before it in the run (`interest.topic_changes`, with
-    `since`, that version); None where there was none.
+    `since`, that version); None where there was none. `expected` is what was learned of items ahead, by horizon
+    (`ranking.expected`).
     """
 
     version: str
@@ -68,6 +70,7 @@ class Manifest:
     skipped: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     topic_changes: Mapping[str, Any] | None = None
+    expected: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +100,17 @@ class Run:
 
     def recommender(self, at_us: int) -> Recommender:
         """What answers `recommend` at a moment; its slates carry the provenance."""
-        dataset = self.dataset
-        # As of then: what people repeat afterwards must not say what an earlier slate leaves out.
-        repeats = dataset.repeats or detect_repeats(dataset.log.before(at_us).positive)
+        dataset, repeats = self.dataset, self._repeats(at_us)
         return Recommender(dataset.log, dataset.catalog, self.blend, repeats, self.provenance(at_us), self.interest)
+
+    def items_ahead(self, at_us: int) -> ItemsAhead:
+        """What answers which items a user is likely to have, from a moment on."""
+        fitted = [Expected.from_json(dict(one)) for one in self.manifest.expected]
+        return ItemsAhead(self.dataset.log, self.dataset.catalog, self.blend, self._repeats(at_us), fitted)
+
+    def _repeats(self, at_us: int) -> Repeats:
+        """As of then: what people repeat afterwards must not say what an earlier answer leaves out."""
+        return self.dataset.repeats or detect_repeats(self.dataset.log.before(at_us).positive)
 
     def provenance(self, at_us: int) -> dict[str, Any]:
         """What every answer says of the model behind it: version, cutoff, and whether it has seen past `at`."""

@@ -12,17 +12,23 @@ from driftline.errors import NotEnoughDataError
 from driftline.memory import give_back
 from driftline.models.base import FittedModel, Model
 from driftline.ranking.blend import NAME, FittedBlend, stacked
+from driftline.ranking.expected import Expected
+from driftline.ranking.expected_fitting import fit_expected
 from driftline.ranking.repeat import own_arms
 from driftline.types import Progress
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Fitted models by name, the seconds that each took, and why some could not be fitted."""
+    """Fitted models by name, the seconds that each took, and why some could not be fitted.
+
+    `expected` is what was learned of items ahead, where that was asked for.
+    """
 
     fitted: Mapping[str, FittedModel]
     seconds: Mapping[str, float]
     skipped: Mapping[str, str] = field(default_factory=dict)
+    expected: tuple[Expected, ...] = ()
 
     @property
     def blend(self) -> FittedBlend | None:
@@ -37,6 +43,8 @@ def train(
     *,
     catalog: Catalog,
     blend_arms: Sequence[str] | None = None,
+    ahead: bool = False,
+    dated: bool = True,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Trained:
@@ -44,7 +52,8 @@ def train(
 
     Then each is fitted again, its choices settled, on the whole training part (MEASUREMENTS: no refit where the inner
     part is the whole). A model that says NotEnoughDataError is left out with its reason; where none is left, the
-    first reason is raised. The blend brings an arm of its own where repeats are allowed (`ranking.repeat`).
+    first reason is raised. The blend brings an arm of its own where repeats are allowed (`ranking.repeat`). With
+    `ahead` the chances of items ahead are learned too, in time only where the data has times (`dated`).
     """
     own = own_arms(fold.stop.repeats) if blend_arms else {}
     models = {**own, **models}
@@ -54,10 +63,12 @@ def train(
         raise NotEnoughDataError(next(iter(fitter.skipped.values()), "expected at least one model, got none"))
     arms = {name: inner[name] for name in [*(blend_arms or ()), *own] if name in inner}
     blend = fitter.stack(arms) if arms else None
+    expected = fit_expected(blend, fold, order_only=not dated, seed=seed) if ahead and blend is not None else ()
     final: dict[str, FittedModel] = {name: fitter.settle(name, fitted) for name, fitted in inner.items()}
     if blend is not None:
         final[NAME] = blend.with_arms(final, fold.train)
-    return Trained({name: one for name, one in final.items() if name not in own}, fitter.seconds, fitter.skipped)
+    shown = {name: one for name, one in final.items() if name not in own}
+    return Trained(shown, fitter.seconds, fitter.skipped, expected)
 
 
 class _Fitter:
