@@ -46,3 +46,11 @@ def test_very_short_and_very_long_windows_stay_inside(hours):
     found = Rhythm.before(log_of([5]), MONDAY + 9 * US_PER_HOUR).moments(MONDAY, length, np.linspace(0, 1, 5))
     assert (np.diff(found) >= 0).all()
     assert MONDAY <= found[0] <= found[-1] <= MONDAY + length
+
+
+def test_a_closed_day_has_little_activity_and_a_whole_week_seven_days():
+    rhythm = Rhythm.before(log_of([24 + 10, 168 + 24 + 11]), MONDAY + 20 * 24 * US_PER_HOUR)
+    day = 24 * US_PER_HOUR
+    assert rhythm.days(MONDAY + 30 * US_PER_HOUR // 7, 7 * day) == pytest.approx(7, abs=0.05)
+    assert rhythm.days(MONDAY + day, day) == pytest.approx(7 * (1 - EVENLY) + EVENLY)
+    assert rhythm.days(MONDAY + 3 * day, day) == pytest.approx(EVENLY)

@@ -50,6 +50,7 @@ def test_a_longer_window_is_reached_at_the_same_hazard(world):
     (twice,), (more,) = model.window(past, Horizon(days=14.0))
     assert (once, events, twice) == pytest.approx((0.5, 4.0, 0.75))
     assert twice * more == pytest.approx(2 * once * events)
+    assert model.window(past, Horizon(days=1.0), 14.0)[0] == pytest.approx(0.75)
     assert model.window(past, Horizon(events=3)) == (pytest.approx(1.0), pytest.approx(3.0))
 
 

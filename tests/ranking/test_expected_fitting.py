@@ -18,7 +18,7 @@ DAY = Horizon(days=1.0)
 @pytest.fixture(scope="module")
 def taught(world):
     """A ring in which the next item follows at once with a chance of .8, and what was learned of it."""
-    data = world.ring(n_users=300, n_items=30, n_events=60)
+    data = world.ring(n_users=300, n_items=30, n_events=60)  # a later part of six days: no week is fitted
     fold = production_fold(data)
     blend = with_weights({"step": world.Step()}, np.array([FROM_RANKS]), fold.inner, exclude_history=False)
     return fold, blend, fit_expected(blend, fold)

@@ -37,13 +37,22 @@ class Rhythm:
 
     def moments(self, at_us: int, length_us: int, parts: NDArray[np.float64]) -> NDArray[np.int64]:
         """The moments by which so great a part (0 … 1) of a window's events is expected to have come; as `parts`."""
+        ends, passed = self._passed(at_us, length_us)
+        gone = np.interp(parts * passed[-1], passed, ends)
+        return np.asarray(at_us + gone.astype(np.int64), np.int64)
+
+    def days(self, at_us: int, length_us: int) -> float:
+        """How many days of mean activity a window has: 7 for any whole week, fewer for a quiet weekend."""
+        return 7 * float(self._passed(at_us, length_us)[1][-1])
+
+    def _passed(self, at_us: int, length_us: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Steps into a window, in microseconds, and the weeks of activity that have passed by then."""
         n_steps = int(np.clip(-(-length_us // US_PER_HOUR), 1, MOST_STEPS))
         ends = np.linspace(0, length_us, n_steps + 1)
         # Each step counts as the hour of its middle.
         middle = at_us + ((ends[1:] + ends[:-1]) / 2).astype(np.int64)
-        passed = np.concatenate([[0.0], np.cumsum(self.shares[_hour(middle)])])
-        gone = np.interp(parts * passed[-1], passed, ends)
-        return np.asarray(at_us + gone.astype(np.int64), np.int64)
+        share = self.shares[_hour(middle)] * np.diff(ends) / US_PER_HOUR
+        return ends, np.concatenate([[0.0], np.cumsum(share)])
 
 
 def _hour(time_us: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,7 +6,8 @@
 
 (1 + h / s)^(-s) is the chance of none where a count is negative binomial with mean h: Poisson around a rate that is
 gamma with shape s, and between that rate's 5th and 95th percentile the interval lies. v is logistic and n log-linear in
-what `pace_features` reads of a history; a window of other length is reached at the same hazard. Everything is learned
+what `pace_features` reads of a history; a window of other length is reached at the same hazard, in days of everybody's
+mean activity (`interest.rhythm`): a Saturday on which a shop is closed has none. Everything is learned
 in time that the blend was not fitted on (`expected_fitting`). An item comes with the visits, so that, given that it
 comes, half of the chance has gone by at ln(1 - chance / 2) / ln(1 - chance) of the window, counted in everybody's
 weekly rhythm. Sources: Mullahy 1986 (hurdle models of counts), Ehrenberg 1959 (negative binomial purchases).
@@ -68,15 +69,18 @@ class Expected:
     shape: float = 1.0
     n_windows: int = 0
 
-    def window(self, past: Histories, horizon: Horizon) -> tuple[Floats, Floats]:
-        """The chance that anything comes within a horizon, and how many events then; both shape [n_queries]."""
+    def window(self, past: Histories, horizon: Horizon, days: float | None = None) -> tuple[Floats, Floats]:
+        """The chance that anything comes within a horizon, and how many events then; both shape [n_queries].
+
+        `days` is how many days of mean activity the window has (`Rhythm.days`), by default as many as on the clock.
+        """
         if horizon.events is not None:
             return np.ones(len(past)), np.full(len(past), float(horizon.events))
         fitted_days = self.horizon.days or 1.0
         features = pace_features(past, fitted_days)
         comes = np.clip(expit(features @ self.comes), 1e-6, 1 - 1e-6)
         events = np.exp(np.clip(features @ self.events, 0.0, 12.0))
-        ratio = (horizon.days or fitted_days) / fitted_days
+        ratio = (days or horizon.days or fitted_days) / fitted_days
         then = -np.expm1(np.log1p(-comes) * ratio)
         return np.asarray(then, np.float64), np.maximum(comes * events * ratio / then, 1.0)
 
@@ -184,13 +188,17 @@ class ItemsAhead:
         allowed = showable(self.log, self.catalog, row, at_us, self.repeats)
         past = histories(self.log.positive, np.array([row], np.int32), np.array([at_us], np.int64))
         scores = self.blend.score(past, allowed=allowed)[0] if personal(past) else np.zeros(len(allowed), np.float32)
-        comes, events = (float(one[0]) for one in model.window(past, horizon))
+        rhythm, length = Rhythm.before(self.log.positive, at_us), round((horizon.days or 0.0) * US_PER_DAY)
+        comes, events = (float(one[0]) for one in model.window(past, horizon, rhythm.days(at_us, length)))
         popularity = np.where(allowed, smoothed(self.blend.popularity, len(allowed)), 0.0)
         shares = model.shares(np.where(allowed, scores, -np.inf).astype(np.float64), popularity)
         best = top_items(np.where(allowed, shares, -np.inf).astype(np.float32)[None], min(k, len(shares)))[0]
         best = best[best >= 0]
         chance, low, high = (comes * one for one in model.interval(model.rates(shares[best], events)))
-        when = self._when(at_us, horizon, half_gone(chance))
+        parts = half_gone(chance)
+        when: list[dict[str, int]] = [{"by_us": int(one)} for one in rhythm.moments(at_us, length, parts)]
+        if horizon.events is not None:
+            when = [{"by_event": int(one)} for one in np.ceil(parts * horizon.events)]
         items = (
             ExpectedItem(
                 self.catalog.items[int(item)], self.catalog.label(int(item)), float(c), float(lo), float(hi), **by
@@ -208,14 +216,6 @@ class ItemsAhead:
             return close
         # How sharp the blend is and what the tail holds is learned alike from either kind of window.
         return replace(close, horizon=horizon, comes=PLAIN_COMES, events=PLAIN_EVENTS)
-
-    def _when(self, at_us: int, horizon: Horizon, parts: Floats) -> list[dict[str, int]]:
-        """By when, of parts of the window."""
-        if horizon.events is not None:
-            return [{"by_event": int(one)} for one in np.ceil(parts * horizon.events)]
-        length = round((horizon.days or 0.0) * US_PER_DAY)
-        moments = Rhythm.before(self.log.positive, at_us).moments(at_us, length, parts)
-        return [{"by_us": int(one)} for one in moments]
 
 
 def pace_features(past: Histories, days: float) -> Floats:

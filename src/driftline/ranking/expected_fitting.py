@@ -21,8 +21,8 @@ from driftline.ranking.blend import FittedBlend
 from driftline.ranking.expected import FLOOR, N_PACE, Expected, chance_of, pace_features, smoothed
 from driftline.types import US_PER_DAY
 
-HORIZONS = (Horizon(days=1.0), Horizon(days=7.0), Horizon(days=28.0), Horizon(events=20))
-"""Which are fitted, as far as the time that the blend does not know is long enough."""
+HORIZONS = (Horizon(days=28.0), Horizon(days=7.0), Horizon(days=1.0), Horizon(events=20))
+"""Which are fitted, as far as the time that the blend does not know is long enough; a day only where a week is not."""
 
 MIN_WINDOWS = 30
 """With fewer windows in which anything came nothing is fitted."""
@@ -96,9 +96,14 @@ def fit_expected(blend: FittedBlend, fold: Fold, *, order_only: bool = False, se
     """What can be learned of items ahead from `fold.train` after `fold.inner`, which the blend was fitted on."""
     if fold.inner is fold.train or not len(fold.inner):
         return ()
-    asked = [one for one in HORIZONS if one.events is not None or not order_only]
-    found = (_fit(blend, fold, windows_of(fold, horizon), horizon, seed) for horizon in asked)
-    return tuple(one for one in found if one is not None)
+    found: list[Expected] = []
+    for horizon in HORIZONS:
+        # One day differs from the next: a day is reached from a week by the week's rhythm, which is better.
+        spared = order_only if horizon.days is not None else False
+        spared = spared or (horizon.days == 1.0 and any(one.horizon.days is not None for one in found))
+        one = None if spared else _fit(blend, fold, windows_of(fold, horizon), horizon, seed)
+        found += [] if one is None else [one]
+    return tuple(found)
 
 
 def windows_of(fold: Fold, horizon: Horizon) -> Windows:
