@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +58,13 @@ class Questions:
 
     def mean_over_users(self, loss: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log scores of pairs [n_pairs, ...] as nats per event of each user, then the mean over users; shape [...]."""
+        return np.asarray(self._weight @ loss, np.float64)
+
+    @cached_property
+    def _weight(self) -> NDArray[np.float64]:
+        """What each event of a pair counts in a mean over users; shape [n_pairs]."""
         users = self.histories.user_row[self.query]
-        weight = self.count / np.bincount(users, self.count)[users] / len(np.unique(users))
-        return np.asarray(weight @ loss, np.float64)
+        return np.asarray(self.count / np.bincount(users, self.count)[users] / len(np.unique(users)), np.float64)
 
 
 def fit_dynamics(log: EventLog, topics: Topics, *, order_only: bool = False, seed: int = 0) -> Dynamics:

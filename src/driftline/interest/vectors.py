@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, svds
+from threadpoolctl import threadpool_limits
 
 from driftline.data.catalog import Catalog
 from driftline.data.events import EventLog
@@ -104,7 +105,9 @@ def latent(matrix: sparse.csr_matrix, *, without: tuple[Vectors, Vectors] | None
     k = min(DIM, min(used.shape) - 1 - (without is not None))
     if k < 1:
         return unit(used.toarray()) if used.shape[1] else np.zeros((matrix.shape[0], 0))
-    left, strength = _strongest(used, None if without is None else (without[0], without[1][columns]), k, seed)
+    pair = None if without is None else (without[0], without[1][columns])
+    with threadpool_limits(1, "blas"):  # an iteration's products are small: two threads mostly wait for each other
+        left, strength = _strongest(used, pair, k, seed)
     order = np.argsort(-strength)
     return unit(left[:, order] * strength[order])
 
