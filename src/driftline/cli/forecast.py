@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from driftline.learning.registry import Run
 
 
+SMALLEST_PART = 0.005
+"""Parts of the pool that would be told as 0 % are not told."""
+
+
 @app.command()
 def forecast(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
@@ -99,6 +103,7 @@ def _print(document: dict[str, Any]) -> None:
     console.print(table)
     _print_items(document)
     parts = sorted(document["weights"].items(), key=lambda pair: -pair[1])
+    parts = [part for part in parts if part[1] >= SMALLEST_PART]
     for note in document["notes"]:
         console.print(note, style="yellow", markup=False)
     console.print("[dim]read from " + " · ".join(f"{name} {weight:.0%}" for name, weight in parts) + "[/dim]")
